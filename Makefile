@@ -1,0 +1,83 @@
+# One Makefile, no recursion. Everything built lands in $O; the tree stays clean.
+#   make            build/penumbra.elf and build/penumbra.iso
+#   make run        boot the demo guest in QEMU; installs what is missing
+#   make check      every test; installs what is missing
+#   make test       host unit tests only (make test T=decode for one)
+#   V=1 shows commands; O=dir builds elsewhere
+
+O      ?= build
+V      ?= 0
+CROSS  ?=
+CC     := $(CROSS)gcc
+LD     := $(CROSS)ld
+NASM   ?= nasm
+HOSTCC ?= gcc
+Q      := $(if $(filter 1,$(V)),,@)
+say     = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $(patsubst $O/%,%,$@))
+
+MODULES := $(shell sed -n 's/^\([a-z]*\):.*/\1/p' tools/layers)
+
+SRC  := $(foreach m,$(MODULES),$(sort $(wildcard $(m)/*.c) $(wildcard $(m)/*.asm)))
+OBJ  := $(SRC:%=$O/%.o)
+WARN := -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wstrict-prototypes \
+        -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wno-unused-parameter
+COMMON := -std=gnu11 -g -I. -Iinclude $(WARN)
+CFLAGS := $(COMMON) -O2 -ffreestanding -fno-pic -fno-pie -fno-stack-protector -fno-common \
+          -fno-strict-aliasing -fno-asynchronous-unwind-tables -fno-omit-frame-pointer \
+          -mno-red-zone -mgeneral-regs-only -mcmodel=kernel
+
+.SUFFIXES:
+.SECONDARY:
+.DELETE_ON_ERROR:
+.PHONY: all test check run deps clean
+all: $O/penumbra.elf
+
+$O/penumbra.elf: linker.ld $(OBJ)
+	$(call say,LD)
+	$(Q)$(LD) -nostdlib -z max-page-size=4096 -z noexecstack -T $< -o $@ $(OBJ)
+
+$O/%.c.o: %.c Makefile
+	$(call say,CC)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$O/%.asm.o: %.asm $O/offsets.inc Makefile
+	$(call say,NASM)
+	$(Q)mkdir -p $(@D) && $(NASM) -f elf64 -g -F dwarf -w+all -I$O/ -I. \
+		-MD $(@:.o=.d) -MP -MT $@ $< -o $@
+
+# C struct offsets for NASM, taken from the compiler and never typed by hand.
+$O/offsets.inc: include/offsets.c Makefile
+	$(call say,GEN)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) -MMD -MP -MT $@ -MF $O/offsets.d -S $< -o $O/offsets.s
+	$(Q)sed -n 's/^.*@@ \([A-Z0-9_]*\) [$$]*\([0-9-]*\).*/%define \1 \2/p' $O/offsets.s > $@
+
+# Host tests. A test's comment "LINKS: lib cpu" names the modules that it is
+# linked with, "SYSLIBS: -lZydis" the host's libraries. `kernel` there means
+# tests/host/fake.c, which stands in for the machine.
+HOST_CFLAGS := $(COMMON) -O1 -fno-strict-aliasing -fsanitize=address,undefined -fno-sanitize-recover=all
+# C files of modules that need the real machine and are left out on the host.
+NOT_HOST ?=
+HOST_TESTS := $(patsubst tests/host/%_test.c,%,$(wildcard tests/host/*_test.c))
+T ?= $(HOST_TESTS)
+links = $(shell sed -n 's/.*LINKS: *\([a-z ]*\).*/\1/p' tests/host/$(1)_test.c)
+host_src = $(foreach m,$(filter-out kernel,$(1)),$(filter-out $(NOT_HOST),$(wildcard $(m)/*.c))) tests/host/fake.c
+syslibs = $(shell sed -n 's/.*SYSLIBS: *\([-a-zA-Z0-9 ]*\).*/\1/p' tests/host/$(1)_test.c)
+
+$O/host/%.c.o: %.c Makefile
+	$(call say,HOSTCC)
+	$(Q)mkdir -p $(@D) && $(HOSTCC) $(HOST_CFLAGS) -MMD -MP -c $< -o $@
+
+define host_test
+$O/host/$(1)_test: $O/host/tests/host/$(1)_test.c.o $(patsubst %,$O/host/%.o,$(call host_src,$(call links,$(1))))
+	$$(call say,HOSTLD)
+	$$(Q)$(HOSTCC) $(HOST_CFLAGS) $$^ -o $$@ $(call syslibs,$(1))
+endef
+$(foreach t,$(HOST_TESTS),$(eval $(call host_test,$(t))))
+
+test: $(T:%=$O/host/%_test)
+	$(Q)set -e; for t in $^; do $$t; done
+
+clean:
+	$(Q)rm -rf $O
+
+-include $(OBJ:.o=.d) $O/offsets.d $(wildcard $O/host/*/*.d $O/host/tests/host/*.d)

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The engine contract: interp, bt and vmx are each one of these. The run loop
+ * (vm/run.c) knows nothing else of them.
+ */
+#ifndef CPU_ENGINE_H
+#define CPU_ENGINE_H
+
+#include "cpu/emu.h"
+#include "cpu/exit.h"
+
+struct gpm;    /* mm/gpm.h */
+struct shadow; /* mm/shadow.h */
+
+/* What an engine is given at init; all of it outlives the engine. */
+struct engine_env {
+	struct vcpu *v;
+	struct emu *emu;       /* the interpreter's context for this vcpu */
+	struct gpm *gpm;       /* guest-physical memory */
+	struct shadow *shadow; /* NULL for an engine that says !needs_shadow */
+	u64 cache_bytes;       /* bt: size of the translation cache */
+	bool icount;           /* time is the instruction count: keep it exact */
+};
+
+struct engine {
+	const char *name;
+	bool needs_shadow;
+	/* NULL when the engine can run on this machine, else why not, in words. */
+	const char *(*probe)(void);
+	/* NULL when ready, else why not, in words. */
+	const char *(*init)(const struct engine_env *env);
+	/* May the state in v be run by this engine? */
+	bool (*can_run)(const struct vcpu *v);
+	/*
+	 * Run the guest until something needs the monitor. All architectural
+	 * state is in v at return and v stands at an instruction boundary.
+	 * Pending interrupts (v->intr) are delivered by the engine itself.
+	 * Entered and left with host interrupts on.
+	 */
+	void (*run)(struct vcpu *v, struct vcpu_exit *exit);
+};
+
+extern const struct engine interp_engine;
+
+#endif

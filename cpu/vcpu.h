@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest processor's architectural state: plain data, no pointer and no
+ * host address in it, so that any byte pattern is at worst another guest
+ * state. Translated code addresses this structure as r15 + constant, which is
+ * why it must fit a page and hold nothing that the monitor trusts.
+ *
+ * Enum orders are the hardware's encodings (ModRM and sreg numbers).
+ */
+#ifndef CPU_VCPU_H
+#define CPU_VCPU_H
+
+#include "x86.h"
+
+enum gpr {
+	R_AX, R_CX, R_DX, R_BX, R_SP, R_BP, R_SI, R_DI,
+	R_8, R_9, R_10, R_11, R_12, R_13, R_14, R_15,
+	GPR_COUNT
+};
+
+enum sreg {
+	SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS,
+	SEG_LDTR, SEG_TR,
+	SEG_COUNT
+};
+
+/* A segment register with its hidden part; `limit` is in bytes, G applied. */
+struct segment {
+	u64 base;
+	u32 limit;
+	u32 ar; /* AR_* */
+	u16 sel;
+	u16 pad[3];
+};
+
+struct dtable {
+	u64 base;
+	u16 limit;
+	u16 pad[3];
+};
+
+/* Why maskable events are held off for one instruction. */
+enum { SHADOW_NONE, SHADOW_STI, SHADOW_MOV_SS };
+
+/* What the processor is doing, when it is not running instructions. */
+enum activity { ACT_ACTIVE, ACT_HALTED, ACT_SHUTDOWN };
+
+struct vcpu {
+	u64 gpr[GPR_COUNT];
+	u64 rip;    /* offset in CS of the next instruction */
+	u64 rflags; /* all of EFLAGS; bit 1 always set */
+
+	struct segment seg[SEG_COUNT];
+	struct dtable gdtr, idtr;
+
+	u64 cr0, cr2, cr3, cr4, cr8;
+	u64 efer;
+	u64 xcr0;
+	u64 pdpte[4]; /* PAE: as loaded at the last CR3 write */
+	u64 dr[8];    /* 4 and 5 unused */
+
+	u64 sysenter_cs, sysenter_esp, sysenter_eip;
+	u64 star, lstar, cstar, fmask, kernel_gs_base, tsc_aux;
+	u64 pat, apic_base, misc_enable;
+	u64 tsc_offset; /* guest TSC = host TSC + offset */
+
+	u8 cpl;       /* kept equal to SS.DPL (3 in VM86, 0 in real mode) */
+	u8 shadow;    /* SHADOW_*: events held off until the next boundary */
+	u8 activity;  /* enum activity */
+	u8 intr;      /* level of the interrupt controller's INTR output */
+	u8 nmi_pending;
+	u8 nmi_blocked;
+	u8 attention; /* set from host interrupts: the run loop is wanted */
+	u8 db_pending; /* a single-step or data breakpoint trap is due */
+	u64 db_dr6;    /* the DR6 bits that it will report */
+
+	u64 insn_count; /* guest instructions retired; exact where counted */
+	u64 pc_linear;  /* scratch of engines: linear address at a callout */
+	u64 engine[64]; /* plain scratch that belongs to the running engine */
+};
+
+_Static_assert(sizeof(struct vcpu) <= 2048, "vcpu must fit its page");
+
+static inline bool vcpu_protected(const struct vcpu *v)
+{
+	return v->cr0 & CR0_PE;
+}
+
+static inline bool vcpu_vm86(const struct vcpu *v)
+{
+	return v->rflags & EFLAGS_VM;
+}
+
+/* Real mode or VM86: selectors are paragraphs, no descriptors are read. */
+static inline bool vcpu_real_addressing(const struct vcpu *v)
+{
+	return !vcpu_protected(v) || vcpu_vm86(v);
+}
+
+static inline bool vcpu_long_mode(const struct vcpu *v)
+{
+	return v->efer & EFER_LMA;
+}
+
+/* Default size of code at CS: 2, 4 or 8 bytes (8: 64-bit mode). */
+static inline unsigned vcpu_code_size(const struct vcpu *v)
+{
+	u32 ar = v->seg[SEG_CS].ar;
+
+	if (vcpu_long_mode(v) && (ar & AR_L))
+		return 8;
+	return ar & AR_DB ? 4 : 2;
+}
+
+/* Width of the stack pointer in use: 2, 4 or 8 bytes. */
+static inline unsigned vcpu_stack_size(const struct vcpu *v)
+{
+	if (vcpu_code_size(v) == 8)
+		return 8;
+	return v->seg[SEG_SS].ar & AR_DB ? 4 : 2;
+}
+
+static inline unsigned vcpu_iopl(const struct vcpu *v)
+{
+	return bits_get(v->rflags, 13, 12);
+}
+
+/* State after RESET, as in "Processor State After Reset". */
+void vcpu_reset(struct vcpu *v);
+
+/*
+ * 32-bit protected mode, unpaged, flat segments, interrupts off: what both the
+ * Linux 32-bit boot protocol and Multiboot ask for. `entry` is the new EIP.
+ * CS = cs_sel, the data segments = ds_sel.
+ */
+void vcpu_reset_flat32(struct vcpu *v, u32 entry, u16 cs_sel, u16 ds_sel);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest's PC: every emulated device and its wiring. Knows no vm and no
+ * engine; the outside world is board_ops.
+ */
+#ifndef DEVICES_BOARD_H
+#define DEVICES_BOARD_H
+
+#include "types.h"
+
+enum board_stop {
+	BOARD_RUNNING,
+	BOARD_EXIT_PORT,  /* F4h written: status in stop_code, (v << 1) | 1 */
+	BOARD_RESET,      /* i8042 pulse, port 92h or CF9h */
+	BOARD_POWER_OFF,  /* a power-off port */
+};
+
+struct board_ops {
+	u64 (*now)(void *ctx); /* TSC ticks of guest time */
+	u64 tsc_hz;
+	void (*serial_out)(void *ctx, u8 byte);
+	void (*debug_out)(void *ctx, u8 byte); /* port E9h */
+	void (*intr)(void *ctx, bool level);   /* the 8259's INTR output */
+	u64 (*wall_seconds)(void *ctx); /* seconds since 1970, for the RTC */
+	u64 ram_bytes; /* for the CMOS memory size bytes */
+	void *ctx;
+};
+
+struct board;
+
+/* Takes its memory from palloc. */
+struct board *board_create(const struct board_ops *ops);
+void board_reset(struct board *b);
+
+u32 board_in(struct board *b, u16 port, unsigned size);
+void board_out(struct board *b, u16 port, unsigned size, u32 value);
+u8 board_intr_ack(struct board *b);
+
+/* TSC of the next timer event; ~0: none. */
+u64 board_deadline(const struct board *b);
+/* Run every timer that is due. */
+void board_run(struct board *b);
+/* A byte for the guest's serial port; false when its FIFO is full. */
+bool board_serial_in(struct board *b, u8 byte);
+
+enum board_stop board_stop_state(const struct board *b);
+u32 board_stop_code(const struct board *b);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* Emits the struct offsets that assembly needs; see the Makefile. */
+#include "cpu/vcpu.h"
+
+#define OFFSET(sym, type, field) \
+	__asm__ volatile("@@ " #sym " %c0" : : "i"(offsetof(type, field)))
+#define VALUE(sym, value) __asm__ volatile("@@ " #sym " %c0" : : "i"(value))
+
+void offsets(void);
+
+void offsets(void)
+{
+	OFFSET(VCPU_GPR, struct vcpu, gpr);
+	OFFSET(VCPU_RIP, struct vcpu, rip);
+	OFFSET(VCPU_RFLAGS, struct vcpu, rflags);
+	OFFSET(VCPU_SEG, struct vcpu, seg);
+	OFFSET(VCPU_INTR, struct vcpu, intr);
+	OFFSET(VCPU_ATTENTION, struct vcpu, attention);
+	OFFSET(VCPU_ENGINE, struct vcpu, engine);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The shadow MMU: four verbs (fault, invlpg, flush, root) that keep hardware
+ * tables in step with the guest's. Shadow entries are always 64-bit; only the
+ * root differs (4-level for bt, PAE for 32-bit guests under vmx). Guest page
+ * tables that are shadowed are write-tracked; roots are kept across CR3 loads.
+ */
+#ifndef MM_SHADOW_H
+#define MM_SHADOW_H
+
+#include "mm/gwalk.h"
+
+enum shadow_result {
+	SHADOW_FILLED, /* hidden: an entry was made or upgraded; run again */
+	SHADOW_GUEST,  /* the guest's own fault: deliver *pf */
+	SHADOW_TRACED, /* write to a tracked frame or ROM: emulate it */
+	SHADOW_MMIO,   /* no memory behind it: emulate the access */
+};
+
+enum shadow_root_kind { SHADOW_ROOT_4LEVEL, SHADOW_ROOT_PAE };
+
+struct shadow_config {
+	struct gpm *gpm;
+	enum shadow_root_kind root_kind;
+	u32 pool_pages;      /* shadow pages; at least 64 */
+	bool nx;             /* the host has EFER.NXE: use bit 63 */
+	bool kernel_nx;      /* bt: supervisor leaves carry NX (D13) */
+	/*
+	 * Upper half of every 4-level root: entries 256..511 are copied from
+	 * this PML4 page when a root is made (D13). NULL in tests and vmx.
+	 */
+	const u64 *host_pml4;
+	/* Drop hardware translations: one page, or all (gva NULL). */
+	void (*tlb_flush)(void *ctx, const gva_t *gva);
+	/* The mapping of this linear range may have changed: bt cuts links. */
+	void (*unmapped)(void *ctx, gva_t gva, u64 size);
+	void *ctx;
+};
+
+struct shadow;
+
+/* Takes its memory from palloc; NULL when there is none. */
+struct shadow *shadow_create(const struct shadow_config *config);
+void shadow_destroy(struct shadow *s);
+
+/*
+ * A hardware page fault at gva with hardware error code `error` in mode m.
+ * acc of the access is derived from the error code. On SHADOW_GUEST *pf is the
+ * guest's fault; on SHADOW_TRACED and SHADOW_MMIO *gpa is the address. A and D
+ * bits in the guest's tables are updated as the walk finds.
+ */
+enum shadow_result shadow_fault(struct shadow *s, const struct walk_mode *m,
+				gva_t gva, u32 error, struct pagefault *pf,
+				gpa_t *gpa);
+
+void shadow_invlpg(struct shadow *s, const struct walk_mode *m, gva_t gva);
+/* global: also global pages (mode changes, CR4.PGE toggles). */
+void shadow_flush(struct shadow *s, const struct walk_mode *m, bool global);
+
+/* Root to load into the hardware CR3 for this mode; never fails. */
+hpa_t shadow_root(struct shadow *s, const struct walk_mode *m);
+
+/* Compare every present shadow entry with the guest's tables; differences
+ * are reported through log_error. Returns how many. */
+unsigned shadow_audit(struct shadow *s, const struct walk_mode *m);
+
+#endif
