@@ -23,18 +23,26 @@ struct board_ops {
 	void (*intr)(void *ctx, bool level);   /* the 8259's INTR output */
 	u64 (*wall_seconds)(void *ctx); /* seconds since 1970, for the RTC */
 	u64 ram_bytes; /* for the CMOS memory size bytes */
+	/* The A20 gate moved; may be NULL. It is open after reset. */
+	void (*a20)(void *ctx, bool open);
+	bool uart2; /* there is a second UART, at 2F8h, wired to nothing */
 	void *ctx;
 };
 
 struct board;
 
-/* Takes its memory from palloc. */
-struct board *board_create(const struct board_ops *ops);
+/* The board lives in memory of its user: board_size() bytes, 64-aligned. */
+u64 board_size(void);
+struct board *board_init(void *mem, const struct board_ops *ops);
+/* The PC's reset line: every device but the CMOS clock starts over. */
 void board_reset(struct board *b);
 
 u32 board_in(struct board *b, u16 port, unsigned size);
 void board_out(struct board *b, u16 port, unsigned size, u32 value);
+/* The INTA cycle: the vector of the interrupt that INTR announced. */
 u8 board_intr_ack(struct board *b);
+/* The level of INTR, as board_ops.intr last told it. */
+bool board_intr_level(const struct board *b);
 
 /* TSC of the next timer event; ~0: none. */
 u64 board_deadline(const struct board *b);
