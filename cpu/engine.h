@@ -38,6 +38,18 @@ struct engine {
 	 * Entered and left with host interrupts on.
 	 */
 	void (*run)(struct vcpu *v, struct vcpu_exit *exit);
+	/*
+	 * Told after the interpreter changed what the engine may have cached
+	 * (enum mode_change; one page's translation). NULL: nothing cached.
+	 */
+	void (*mode_changed)(struct vcpu *v, unsigned what);
+	void (*invlpg)(struct vcpu *v, gva_t gva);
+	/* The shadow MMU dropped hardware entries: one page, or all (NULL). */
+	void (*tlb_flush)(struct vcpu *v, const gva_t *gva);
+	/* The mapping of this linear range may have changed. */
+	void (*unmapped)(struct vcpu *v, gva_t gva, u64 size);
+	/* Guest memory was written behind the guest's back (loader, debugger). */
+	void (*memory_changed)(struct vcpu *v);
 };
 
 extern const struct engine interp_engine;

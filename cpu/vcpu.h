@@ -75,6 +75,7 @@ struct vcpu {
 	u64 db_dr6;    /* the DR6 bits that it will report */
 
 	u64 insn_count; /* guest instructions retired; exact where counted */
+	u64 insn_stop;  /* engines that count return ATTENTION here; ~0: never */
 	u64 pc_linear;  /* scratch of engines: linear address at a callout */
 	u64 engine[64]; /* plain scratch that belongs to the running engine */
 };

@@ -20,6 +20,7 @@ hpa_t host_phys(const void *p); /* of a direct-map or image address */
 void *host_virt(hpa_t pa);      /* direct-map address */
 
 u64 host_tsc(void);
+u64 host_wall_seconds(void); /* the machine's clock, seconds since 1970 */
 u64 host_tsc_hz(void);
 
 /*
@@ -53,6 +54,9 @@ struct host_code host_code_area(void);
  * (#MF, #XM, #UD, #NM), in which case nothing is stored back.
  */
 u32 host_native_call(const void *code, void *mem, u64 *rax, u64 *flags);
+
+/* Text for people on every console, at any log level. */
+void console_printf(const char *fmt, ...) PRINTF(1, 2);
 
 /* Raw bytes to and from the console that the guest's serial port uses. */
 void host_console_put(u8 byte);

@@ -92,3 +92,41 @@ u64 host_tsc_hz(void)
 {
 	return 1000000000ull;
 }
+
+u64 host_wall_seconds(void)
+{
+	return 1700000000; /* a fixed day: tests must not depend on today */
+}
+
+void console_printf(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	fflush(stdout);
+}
+
+void host_timer_set(u64 deadline_tsc)
+{
+}
+
+void host_idle(const volatile u8 *wake)
+{
+}
+
+void host_attention_hook(volatile u8 *flag)
+{
+}
+
+void host_console_put(u8 byte)
+{
+	putchar(byte);
+	fflush(stdout);
+}
+
+int host_console_get(void)
+{
+	return -1;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a guest's run cost: the counters as a table for people and as one JSON
+ * line for programs. Same rows for every engine.
+ */
+#include "kernel/host.h"
+#include "lib/counters.h"
+#include "log.h"
+#include "vm/vm.h"
+
+static void print_table(void)
+{
+	for (int i = 0; i < CNT_COUNT; i++)
+		console_printf("  %-56s %14llu\n",
+			       counter_text((enum counter)i),
+			       (unsigned long long)counters[i]);
+}
+
+static void print_json(const struct vm *vm, enum vm_end end, u32 status)
+{
+	console_printf("penumbra-json: {\"end\": \"%s\", \"status\": %u, "
+		       "\"engine\": \"%s\", \"mem\": %llu, \"tsc_hz\": %llu, "
+		       "\"insn_count\": %llu",
+		       vm_end_text(end), status, vm->config.engine->name,
+		       (unsigned long long)vm->config.mem_bytes,
+		       (unsigned long long)host_tsc_hz(),
+		       (unsigned long long)vm->v->insn_count);
+	for (int i = 0; i < CNT_COUNT; i++)
+		console_printf(", \"%s\": %llu", counter_name((enum counter)i),
+			       (unsigned long long)counters[i]);
+	console_printf("}\n");
+}
+
+void vm_stats_print(const struct vm *vm, enum vm_end end, u32 status)
+{
+	u64 total = host_tsc() - vm->tsc_start;
+
+	counters[CNT_TSC_MONITOR] = total - counters[CNT_TSC_GUEST] -
+				    counters[CNT_TSC_IDLE];
+	console_printf("\npenumbra: end: %s status %u\n", vm_end_text(end),
+		       status);
+	if (end == VM_END_ERROR)
+		console_printf("penumbra: stopped: %s\n", vm->error);
+	print_table();
+	print_json(vm, end, status);
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Creation of a guest: memory, processor, board and engines, in that order.
+ * Everything is allocated here once; the run loop allocates nothing.
+ */
+#include "vm/vm.h"
+
+#include "cpu/cpuid.h"
+#include "cpu/emu_fpu.h"
+#include "kernel/host.h"
+#include "lib/string.h"
+#include "log.h"
+
+/* With icount: a round figure near a real CPU's pace, so that timers fit. */
+#define ICOUNT_HZ 100000000ull
+
+static struct vm the_vm;
+
+u64 vm_now(const struct vm *vm)
+{
+	return vm->config.icount ? vm->v->insn_count : host_tsc();
+}
+
+u64 vm_tsc_hz(const struct vm *vm)
+{
+	return vm->config.icount ? ICOUNT_HZ : host_tsc_hz();
+}
+
+static u64 board_now(void *ctx)
+{
+	return vm_now(ctx);
+}
+
+static void board_serial_out(void *ctx, u8 byte)
+{
+	host_console_put(byte);
+}
+
+static void board_intr(void *ctx, bool level)
+{
+	struct vm *vm = ctx;
+
+	vm->v->intr = level;
+}
+
+static u64 board_wall_seconds(void *ctx)
+{
+	struct vm *vm = ctx;
+
+	return vm->wall_start + (vm_now(vm) - vm->tsc_start) / vm_tsc_hz(vm);
+}
+
+static bool create_memory(struct vm *vm)
+{
+	u64 size = vm->config.mem_bytes;
+	u64 frames = size / PAGE_SIZE;
+	void *base = palloc(frames, MIB(2));
+	u8 *bits = palloc(ALIGN_UP(frames, PAGE_SIZE) / PAGE_SIZE, PAGE_SIZE);
+
+	if (!base || !bits)
+		return false;
+	track_init(&vm->track, bits, frames);
+	vm->gpm.track = &vm->track;
+	gpm_init(&vm->gpm, base, host_phys(base), size);
+	return true;
+}
+
+static bool create_board(struct vm *vm)
+{
+	struct board_ops ops = {
+		.now = board_now,
+		.tsc_hz = vm_tsc_hz(vm),
+		.serial_out = board_serial_out,
+		.debug_out = board_serial_out,
+		.intr = board_intr,
+		.wall_seconds = board_wall_seconds,
+		.ram_bytes = vm->config.mem_bytes,
+		.ctx = vm,
+	};
+	void *mem = palloc(ALIGN_UP(board_size(), PAGE_SIZE) / PAGE_SIZE,
+			   PAGE_SIZE);
+
+	if (!mem)
+		return false;
+	vm->board = board_init(mem, &ops);
+	return true;
+}
+
+/* A frame's mappings changed under the engine: it drops what it derived. */
+static void shadow_unmapped(void *ctx, gva_t gva, u64 size)
+{
+	struct vm *vm = ctx;
+
+	if (vm->config.engine->unmapped)
+		vm->config.engine->unmapped(vm->v, gva, size);
+}
+
+static void shadow_tlb_flush(void *ctx, const gva_t *gva)
+{
+	struct vm *vm = ctx;
+
+	if (vm->config.engine->tlb_flush)
+		vm->config.engine->tlb_flush(vm->v, gva);
+}
+
+/* About 2 % of guest pages, at least enough for a small guest's tables. */
+static u32 shadow_pool_pages(u64 mem_bytes)
+{
+	return (u32)MAX(mem_bytes / PAGE_SIZE / 50, 1024);
+}
+
+static bool create_shadow(struct vm *vm)
+{
+	struct shadow_config config = {
+		.gpm = &vm->gpm,
+		.root_kind = vm->config.root_kind,
+		.pool_pages = shadow_pool_pages(vm->config.mem_bytes),
+		.nx = true,
+		.kernel_nx = vm->config.root_kind == SHADOW_ROOT_4LEVEL,
+		.host_pml4 = vm->config.host_pml4,
+		.tlb_flush = shadow_tlb_flush,
+		.unmapped = shadow_unmapped,
+		.ctx = vm,
+	};
+
+	vm->shadow = shadow_create(&config);
+	return vm->shadow != NULL;
+}
+
+static const char *init_engine(struct vm *vm, const struct engine *engine)
+{
+	struct engine_env env = {
+		.v = vm->v,
+		.emu = &vm->emu,
+		.gpm = &vm->gpm,
+		.shadow = vm->shadow,
+		.cache_bytes = vm->config.cache_bytes,
+		.icount = vm->config.icount,
+	};
+
+	return engine->init ? engine->init(&env) : NULL;
+}
+
+static const char *init_engines(struct vm *vm)
+{
+	const char *why = init_engine(vm, vm->config.engine);
+
+	if (!why && vm->config.fallback != vm->config.engine)
+		why = init_engine(vm, vm->config.fallback);
+	return why;
+}
+
+struct vm *vm_create(const struct vm_config *config, const char **why)
+{
+	struct vm *vm = &the_vm;
+
+	memset(vm, 0, sizeof(*vm));
+	vm->config = *config;
+	vm->serial_held = -1;
+	vm->v = palloc(1, PAGE_SIZE);
+	*why = "too little memory for the guest";
+	if (!vm->v || !create_memory(vm))
+		return NULL;
+	vcpu_reset(vm->v);
+	vm->v->insn_stop = ~0ull;
+	vm->tsc_start = vm_now(vm);
+	vm->wall_start = config->icount ? 0 : host_wall_seconds();
+	vm->emu = (struct emu){ .v = vm->v, .ops = &vm_emu_ops, .ctx = vm };
+	if (!create_board(vm))
+		return NULL;
+	if (config->engine->needs_shadow && !create_shadow(vm))
+		return NULL;
+	*why = init_engines(vm);
+	return *why ? NULL : vm;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One guest: its processor, memory and board, and the run loop that joins them
+ * with an engine. The only place where cpu, mm, devices and an engine meet.
+ */
+#ifndef VM_VM_H
+#define VM_VM_H
+
+#include "cpu/engine.h"
+#include "devices/board.h"
+#include "mm/gpm.h"
+#include "mm/shadow.h"
+#include "mm/track.h"
+
+/* How a guest ended; a row each: name, text, status unless the guest gave one. */
+#define VM_ENDS(X)                                                        \
+	X(EXIT_PORT, "the guest wrote its exit status", 0)                \
+	X(POWER_OFF, "power-off", 0)                                      \
+	X(HALT, "halted with interrupts off", 0)                          \
+	X(RESET, "reset", 0)                                              \
+	X(SHUTDOWN, "triple fault", 0)                                    \
+	X(ERROR, "the monitor stopped the guest", 5)
+
+enum vm_end {
+#define X(name, text, status) VM_END_##name,
+	VM_ENDS(X)
+#undef X
+	VM_END_COUNT
+};
+
+struct vm_config {
+	u64 mem_bytes;                 /* multiple of 2 MiB */
+	const struct engine *engine;   /* runs what it can */
+	const struct engine *fallback; /* the rest; may be the same */
+	enum shadow_root_kind root_kind;
+	const u64 *host_pml4; /* for 4-level shadow roots */
+	u64 cache_bytes;      /* bt's translation cache */
+	bool icount;          /* time is the count of instructions */
+	u64 trace_from, trace_to, trace_every; /* digests, see vm/digest.c */
+};
+
+struct vm {
+	struct vm_config config;
+	struct vcpu *v; /* a page of its own */
+	struct emu emu;
+	struct gpm gpm;
+	struct track track;
+	struct shadow *shadow;
+	struct board *board;
+	struct walk_mode mode;     /* walk_mode_of(v), kept by mode changes */
+	const struct engine *last; /* engine of the last entry */
+	u64 armed;                 /* deadline that the host timer is set to */
+	int serial_held;           /* a byte that the guest's FIFO refused, or -1 */
+	u64 tsc_start, wall_start;
+	char error[160];           /* VM_END_ERROR: why */
+};
+
+/*
+ * Make a guest in reset state with its memory. NULL: *why says in words what
+ * is missing. Memory is never given back: one guest a boot.
+ */
+struct vm *vm_create(const struct vm_config *config, const char **why);
+
+/* Run until the guest ends. *status is the guest's own, or the end's. */
+enum vm_end vm_run(struct vm *vm, u32 *status);
+
+const char *vm_end_text(enum vm_end end);
+
+/* Time that the guest sees, in TSC ticks (or instructions, with icount). */
+u64 vm_now(const struct vm *vm);
+u64 vm_tsc_hz(const struct vm *vm);
+
+/* vm/ops.c: the interpreter's way to memory, ports and time. */
+extern const struct emu_ops vm_emu_ops;
+
+/* vm/stats.c: the table and the JSON line at the end of a guest. */
+void vm_stats_print(const struct vm *vm, enum vm_end end, u32 status);
+
+/* vm/digest.c: state digests that tools/penumbra diverge compares. */
+void vm_digest(struct vm *vm);
+
+#endif
