@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * MSR policy: one row per register says where it lives, which bits a write may
+ * set and what else a write must satisfy. An index without a row is #GP(0), as
+ * is a write that changes a bit outside the mask.
+ */
+#include "cpu/msr.h"
+
+#include "cpu/cpuid.h"
+#include "log.h"
+
+#define ALWAYS 0 /* no row depends on feature 0, the FPU */
+#define CANONICAL32 BITS(31, 0)
+
+struct msr_row {
+	u32 index;
+	const char *name;
+	int feature;      /* offered only with this; ALWAYS */
+	u16 offset;       /* of the u64 in struct vcpu; 0: reads zero */
+	u64 writable;     /* bits that a write may change */
+	u64 (*read)(struct emu *e);            /* instead of the field */
+	bool (*write)(struct emu *e, u64 value); /* checks, then acts */
+};
+
+static u64 read_tsc(struct emu *e)
+{
+	return e->ops->host_tsc(e->ctx) + e->v->tsc_offset;
+}
+
+static bool write_tsc(struct emu *e, u64 value)
+{
+	e->v->tsc_offset = value - e->ops->host_tsc(e->ctx);
+	e->ops->mode_changed(e->ctx, MODE_TSC);
+	return true;
+}
+
+/* Each byte is a memory type: UC, WC, WT, WP, WB or UC-. */
+static bool write_pat(struct emu *e, u64 value)
+{
+	unsigned i;
+
+	for (i = 0; i < 64; i += 8) {
+		u8 type = value >> i;
+
+		if (type > 7 || type == 2 || type == 3)
+			return false;
+	}
+	e->v->pat = value;
+	e->ops->mode_changed(e->ctx, MODE_OTHER);
+	return true;
+}
+
+/* LMA belongs to the processor; LME must not change while paging is on. */
+static bool write_efer(struct emu *e, u64 value)
+{
+	struct vcpu *v = e->v;
+	u64 old = v->efer;
+
+	if (value & ~(cpuid_efer_allowed() | EFER_LMA))
+		return false;
+	if ((v->cr0 & CR0_PG) && ((value ^ old) & EFER_LME))
+		return false;
+	v->efer = (value & ~EFER_LMA) | (old & EFER_LMA);
+	if ((v->efer ^ old) & EFER_NXE)
+		e->ops->mode_changed(e->ctx, MODE_PAGING);
+	if ((v->efer ^ old) & ~EFER_NXE)
+		e->ops->mode_changed(e->ctx, MODE_OTHER);
+	return true;
+}
+
+/* The microcode revision: the guest clears it, runs CPUID, reads it. */
+static bool write_ignored(struct emu *e, u64 value)
+{
+	return true;
+}
+
+#define FIELD(f) offsetof(struct vcpu, f)
+
+#define ROW(reg, ...) \
+	{ .index = MSR_IA32_##reg, .name = #reg, __VA_ARGS__ }
+
+static const struct msr_row msr_rows[] = {
+	ROW(TSC, .feature = FEAT_TSC, .writable = ~0ull, .read = read_tsc,
+	    .write = write_tsc),
+	ROW(PLATFORM_ID, .feature = ALWAYS),
+	ROW(APIC_BASE, .offset = FIELD(apic_base)),
+	ROW(BIOS_SIGN_ID, .writable = ~0ull, .write = write_ignored),
+	ROW(SYSENTER_CS, .feature = FEAT_SEP, .offset = FIELD(sysenter_cs),
+	    .writable = CANONICAL32),
+	ROW(SYSENTER_ESP, .feature = FEAT_SEP, .offset = FIELD(sysenter_esp),
+	    .writable = CANONICAL32),
+	ROW(SYSENTER_EIP, .feature = FEAT_SEP, .offset = FIELD(sysenter_eip),
+	    .writable = CANONICAL32),
+	ROW(MISC_ENABLE, .offset = FIELD(misc_enable),
+	    .writable = BIT(0) /* fast strings */),
+	ROW(DEBUGCTL, .feature = ALWAYS),
+	ROW(PAT, .feature = FEAT_PAT, .offset = FIELD(pat),
+	    .writable = ~0ull, .write = write_pat),
+	ROW(EFER, .feature = FEAT_NX, .offset = FIELD(efer),
+	    .writable = ~0ull, .write = write_efer),
+	ROW(TSC_AUX, .feature = FEAT_RDTSCP, .offset = FIELD(tsc_aux),
+	    .writable = CANONICAL32),
+};
+
+static const struct msr_row *find_row(u32 index)
+{
+	unsigned i;
+
+	for (i = 0; i < ARRAY_SIZE(msr_rows); i++) {
+		const struct msr_row *r = &msr_rows[i];
+
+		if (r->index == index &&
+		    (r->feature == ALWAYS || cpuid_has(r->feature)))
+			return r;
+	}
+	return NULL;
+}
+
+static u64 *row_field(struct emu *e, const struct msr_row *r)
+{
+	return (u64 *)((u8 *)e->v + r->offset);
+}
+
+static u64 row_value(struct emu *e, const struct msr_row *r)
+{
+	if (r->read)
+		return r->read(e);
+	return r->offset ? *row_field(e, r) : 0;
+}
+
+bool msr_read(struct emu *e, u32 index, u64 *value)
+{
+	const struct msr_row *r = find_row(index);
+
+	if (!r) {
+		log_debug("rdmsr %x: no such register", index);
+		return false;
+	}
+	*value = row_value(e, r);
+	return true;
+}
+
+bool msr_write(struct emu *e, u32 index, u64 value)
+{
+	const struct msr_row *r = find_row(index);
+
+	if (!r) {
+		log_debug("wrmsr %x: no such register", index);
+		return false;
+	}
+	if (~r->writable && ((value ^ row_value(e, r)) & ~r->writable)) {
+		log_debug("wrmsr %s: bits of %llx are reserved", r->name,
+			  (unsigned long long)value);
+		return false;
+	}
+	if (r->write)
+		return r->write(e, value);
+	if (r->offset)
+		*row_field(e, r) = value;
+	return true;
+}
