@@ -85,3 +85,9 @@ clean:
 	$(Q)rm -rf $O
 
 -include $(OBJ:.o=.d) $O/offsets.d $(wildcard $O/host/*/*.d $O/host/tests/host/*.d)
+
+# The interpreter on a whole guest in a host process (tests/host/sim.c).
+SIM_SRC := $(call host_src,lib cpu mm devices vm loader) tests/host/sim.c
+$O/sim: $(SIM_SRC) Makefile $(wildcard */*.h cpu/*.inc lib/*.inc)
+	$(call say,HOSTLD)
+	$(Q)mkdir -p $(@D) && $(HOSTCC) $(COMMON) -O2 -fno-strict-aliasing $(SIM_SRC) -o $@

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Penumbra's guest, board and interpreter in an ordinary process: the fastest
+ * way to run a real guest under the interpreter, and to debug it with gdb.
+ * Time is the instruction count, so every run is the same.
+ *   sim [-m MIB] [-a CMDLINE] [-i INITRD] [-t MAX_MILLION_INSNS] IMAGE
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kernel/host.h"
+#include "lib/counters.h"
+#include "loader/loader.h"
+#include "vm/vm.h"
+
+static u8 *read_file(const char *name, u64 *size)
+{
+	FILE *f = fopen(name, "rb");
+	u8 *data;
+
+	if (!f) {
+		perror(name);
+		exit(2);
+	}
+	fseek(f, 0, SEEK_END);
+	*size = (u64)ftell(f);
+	rewind(f);
+	data = malloc(*size);
+	if (fread(data, 1, *size, f) != *size)
+		exit(2);
+	fclose(f);
+	return data;
+}
+
+int main(int argc, char **argv)
+{
+	struct vm_config config = {
+		.mem_bytes = MIB(256),
+		.engine = &interp_engine,
+		.fallback = &interp_engine,
+		.icount = true,
+	};
+	struct guest_image image = { .cmdline = "" };
+	const char *why;
+	enum vm_end end;
+	struct vm *vm;
+	u32 status;
+	int c;
+
+	while ((c = getopt(argc, argv, "m:a:i:")) != -1) {
+		if (c == 'm')
+			config.mem_bytes = MIB(atoi(optarg));
+		else if (c == 'a')
+			image.cmdline = optarg;
+		else if (c == 'i')
+			image.initrd = read_file(optarg, &image.initrd_size);
+		else
+			return 2;
+	}
+	if (optind >= argc)
+		return 2;
+	image.image = read_file(argv[optind], &image.size);
+	vm = vm_create(&config, &why);
+	if (vm)
+		why = loader_load(&vm->gpm, vm->v, &image);
+	if (why) {
+		fprintf(stderr, "sim: %s\n", why);
+		return 2;
+	}
+	end = vm_run(vm, &status);
+	vm_stats_print(vm, end, status);
+	return (int)status;
+}
