@@ -26,6 +26,11 @@ struct gpm {
 /* base must have gpm_frames() * 4 KiB behind it. The ROM area is filled FFh. */
 void gpm_init(struct gpm *g, void *base, hpa_t hpa, u64 size);
 
+static inline u64 gpm_frames(const struct gpm *g)
+{
+	return g->size >> PAGE_SHIFT;
+}
+
 enum gpm_kind gpm_kind(const struct gpm *g, gpa_t gpa);
 
 /* Host pointer to a backed byte, good to the end of its page; else NULL. */

@@ -28,7 +28,8 @@ struct walk {
 	u8 levels;       /* tables walked; 0 when unpaged */
 	bool writable, user, nx; /* rights, all levels combined */
 	bool dirty, global;      /* of the leaf */
-	gpa_t table[4];  /* table page at each level, [0] = leaf level's */
+	/* Index: level - 1, so a large leaf is at [1]; PDPTEs are not kept. */
+	gpa_t table[4];     /* table page read at each level */
 	gpa_t entry_gpa[4]; /* entry used at each level */
 	u64 entry[4];    /* its value, A and D as updated */
 };
