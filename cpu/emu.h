@@ -87,6 +87,7 @@ struct emu {
 	u64 saved_rip, saved_rflags;
 	u8 saved_db_pending;
 	u64 saved_db_dr6;
+	bool single_step; /* TF was set before the instruction */
 	bool repeat;   /* set by a REP that is left on its own RIP: not retired */
 	gva_t rmw_gva; /* of the read-modify-write in progress */
 	bool no_deliver; /* tests: leave the fault in `fault`, do not deliver */

@@ -13,7 +13,9 @@
 #define CPU_EMU_INTERNAL_H
 
 #include "cpu/emu.h"
+#include "lib/counters.h"
 #include "lib/string.h"
+#include "log.h"
 
 /* --- Faults ---------------------------------------------------------- */
 
@@ -43,7 +45,7 @@ bool emu_unimplemented(struct emu *e);
  */
 void emu_snapshot(struct emu *e);
 
-/* --- Linear accesses (emu_operand.c) --------------------------------- */
+/* --- Linear accesses (emu_access.c) --------------------------------- */
 
 /* ACC_USER at CPL 3, else 0: for explicit accesses. */
 static inline unsigned emu_acc(const struct emu *e)
@@ -62,13 +64,13 @@ bool emu_write_lin(struct emu *e, gva_t gva, const void *buf, unsigned size,
 		   unsigned acc);
 bool emu_probe_lin(struct emu *e, gva_t gva, unsigned size, unsigned acc);
 
-/* --- Segmented accesses (emu_operand.c) ------------------------------ */
+/* --- Segmented accesses (emu_access.c) ------------------------------ */
 
 /*
  * Segment checks of an access of `size` bytes at seg:offset: usable, type,
- * limit (expand-down too), alignment (#AC). `acc`: ACC_READ, ACC_WRITE or
- * ACC_FETCH (any code segment). #GP(0), or #SS(0) through SS. Offset must
- * already be cut to the address size.
+ * limit (expand-down too), alignment (#AC, only when acc has ACC_USER).
+ * #GP(0), or #SS(0) through SS. Offset must already be cut to the address
+ * size. `acc`: ACC_READ or ACC_WRITE, plus emu_acc(e).
  */
 bool emu_linear(struct emu *e, enum sreg seg, u64 offset, unsigned size,
 		unsigned acc, gva_t *out);
@@ -85,7 +87,7 @@ bool emu_write_mem(struct emu *e, enum sreg seg, u64 offset, const void *buf,
 /* Would emu_write_mem() succeed? Raises its fault if not. */
 bool emu_probe_mem(struct emu *e, enum sreg seg, u64 offset, unsigned size);
 
-/* --- Stacks (emu_operand.c) ------------------------------------------ */
+/* --- Stacks (emu_stack.c) -------------------------------------------- */
 
 /*
  * A stack apart from SS:ESP, so that far transfers and event delivery can
@@ -151,6 +153,10 @@ bool emu_write_opnd(struct emu *e, const struct operand *o, u64 value);
  */
 bool emu_read_rmw(struct emu *e, const struct operand *o, u64 *value);
 bool emu_write_rmw(struct emu *e, const struct operand *o, u64 value);
+/* The same at an address of one's own; e->rmw_gva links the two. */
+bool emu_read_rmw_mem(struct emu *e, enum sreg seg, u64 offset, unsigned size,
+		      u64 *value);
+bool emu_write_rmw_mem(struct emu *e, unsigned size, u64 value);
 
 /*
  * Branch within CS: cuts the target to op_size bytes, checks it against the
@@ -170,9 +176,9 @@ void emu_debug_data(struct emu *e, gva_t gva, unsigned size, unsigned acc);
 /* I/O breakpoint, as emu_debug_data(). */
 void emu_debug_io(struct emu *e, u16 port, unsigned size);
 /*
- * After an instruction (or an iteration of a REP) that started with TF set or
- * that left v->db_pending: delivers the #DB unless MOV SS holds it off.
- * e->saved_rflags is RFLAGS before the instruction.
+ * After an instruction (or an iteration of a REP) that started with TF set
+ * (e->single_step) or that left v->db_pending: delivers the #DB unless MOV SS
+ * holds it off. RIP is past the instruction, v->shadow is what it left.
  */
 enum emu_result emu_debug_retire(struct emu *e);
 
