@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One step of the interpreter: fetch, decode, execute, then either retire or
+ * roll back and deliver the fault. This file alone moves RIP and counts
+ * instructions; what each instruction does is in the handlers.
+ */
+#include "cpu/emu_internal.h"
+
+/* A weak name is NULL when no file defines the handler. */
+#define H(name, fn) bool op_##fn(struct emu *e) __attribute__((weak));
+#include "cpu/emu_ops.inc"
+#undef H
+
+static bool (*const handlers[OP_COUNT])(struct emu *e) = {
+#define H(name, fn) [OP_##name] = op_##fn,
+#include "cpu/emu_ops.inc"
+#undef H
+};
+
+bool emu_raise(struct emu *e, unsigned vector, bool has_error, u32 error)
+{
+	e->fault = (struct event){
+		.vector = vector,
+		.kind = EV_EXCEPTION,
+		.has_error = has_error,
+		.error = error,
+	};
+	e->fault_set = true;
+	return false;
+}
+
+bool emu_raise_pf(struct emu *e, const struct pagefault *pf)
+{
+	emu_raise(e, VEC_PF, true, pf->error);
+	e->fault.cr2 = pf->gva.a;
+	return false;
+}
+
+bool emu_unimplemented(struct emu *e)
+{
+	const struct insn *i = &e->insn;
+	u64 first = 0;
+
+	memcpy(&first, i->bytes, MIN(i->len, 8));
+	count(CNT_UNIMPLEMENTED);
+	log_warn("unimplemented instruction %s at %x:%llx, bytes %llx",
+		 op_name(i->op), e->v->seg[SEG_CS].sel,
+		 (unsigned long long)e->v->rip,
+		 (unsigned long long)__builtin_bswap64(first));
+	return emu_ud(e);
+}
+
+void emu_snapshot(struct emu *e)
+{
+	const struct vcpu *v = e->v;
+	unsigned n = vcpu_long_mode(v) ? GPR_COUNT : 8;
+
+	for (unsigned i = 0; i < n; i++)
+		e->saved_gpr[i] = v->gpr[i];
+	e->saved_rip = v->rip;
+	e->saved_rflags = v->rflags;
+}
+
+static void roll_back(struct emu *e)
+{
+	struct vcpu *v = e->v;
+	unsigned n = vcpu_long_mode(v) ? GPR_COUNT : 8;
+
+	for (unsigned i = 0; i < n; i++)
+		v->gpr[i] = e->saved_gpr[i];
+	v->rip = e->saved_rip;
+	v->rflags = e->saved_rflags;
+	v->db_pending = e->saved_db_pending;
+	v->db_dr6 = e->saved_db_dr6;
+}
+
+/* Bytes of the code segment from offset on, at most INSN_MAX. */
+static unsigned code_bytes_left(const struct vcpu *v, u64 offset)
+{
+	u64 limit = v->seg[SEG_CS].limit;
+
+	if (vcpu_code_size(v) == 8 || limit == 0xffffffff)
+		return INSN_MAX;
+	if (offset > limit)
+		return 0;
+	return MIN(limit - offset + 1, INSN_MAX);
+}
+
+/* Append the bytes that one page holds. */
+static bool fetch_more(struct emu *e, u8 *bytes, unsigned *have, unsigned want)
+{
+	struct vcpu *v = e->v;
+	u64 linear = v->seg[SEG_CS].base + v->rip + *have;
+	struct pagefault pf;
+	unsigned got = 0;
+
+	if (!vcpu_long_mode(v))
+		linear = (u32)linear;
+	if (!e->ops->fetch(e->ctx, GVA(linear), bytes + *have, want - *have,
+			   emu_acc(e) | ACC_FETCH, &got, &pf))
+		return emu_raise_pf(e, &pf);
+	*have += got;
+	return true;
+}
+
+/*
+ * A byte that the instruction does not need is never touched: the next page
+ * is read only when the decoder asks for more.
+ */
+static bool fetch_and_decode(struct emu *e)
+{
+	struct vcpu *v = e->v;
+	unsigned want = code_bytes_left(v, v->rip);
+	unsigned have = 0;
+	u8 bytes[INSN_MAX];
+
+	for (;;) {
+		if (have == want)
+			return emu_gp(e, 0);
+		if (!fetch_more(e, bytes, &have, want))
+			return false;
+		switch (insn_decode(&e->insn, bytes, have, vcpu_code_size(v))) {
+		case DECODE_OK:
+			return true;
+		case DECODE_UNDEFINED:
+			return emu_ud(e);
+		case DECODE_TOO_LONG:
+			return emu_gp(e, 0);
+		case DECODE_MORE:
+			break;
+		}
+	}
+}
+
+static bool lock_ok(const struct insn *i)
+{
+	return !(i->prefixes & PFX_LOCK) ||
+	       ((i->attrs & ATTR_LOCKABLE) && i->has_mem);
+}
+
+/* What holds for many instructions alike, in the order of their priority. */
+static bool check_allowed(struct emu *e)
+{
+	const struct insn *i = &e->insn;
+
+	if (unlikely(!lock_ok(i)))
+		return emu_ud(e);
+	if (likely(!(i->attrs & (ATTR_PROT | ATTR_PRIV))))
+		return true;
+	if ((i->attrs & ATTR_PROT) && vcpu_real_addressing(e->v))
+		return emu_ud(e);
+	if ((i->attrs & ATTR_PRIV) && e->v->cpl)
+		return emu_gp(e, 0);
+	return true;
+}
+
+/* RF suppresses this instruction's breakpoint only; IRET may set it anew. */
+static bool breakpoints_pass(struct emu *e)
+{
+	struct vcpu *v = e->v;
+	bool rf = v->rflags & EFLAGS_RF;
+
+	if (emu_debug_on(e) && !rf && !emu_debug_fetch(e))
+		return false;
+	v->rflags &= ~EFLAGS_RF;
+	return true;
+}
+
+static bool execute(struct emu *e)
+{
+	struct vcpu *v = e->v;
+
+	if (!breakpoints_pass(e) || !fetch_and_decode(e) || !check_allowed(e))
+		return false;
+	e->rip_next = v->rip + e->insn.len;
+	if (vcpu_code_size(v) != 8)
+		e->rip_next = (u32)e->rip_next;
+	if (unlikely(!handlers[e->insn.op]))
+		return emu_unimplemented(e);
+	return handlers[e->insn.op](e);
+}
+
+/* Between iterations RF is set, as in the image that an event would push. */
+static void retire(struct emu *e)
+{
+	struct vcpu *v = e->v;
+
+	if (unlikely(e->repeat)) {
+		v->rflags |= EFLAGS_RF;
+		return;
+	}
+	v->rip = e->rip_next;
+	v->insn_count++;
+	count(CNT_INTERPRETED);
+	if (vcpu_protected(v) && v->cpl < 3)
+		count(CNT_INTERPRETED_KERNEL);
+}
+
+static enum emu_result settle(const struct vcpu *v)
+{
+	switch (v->activity) {
+	case ACT_HALTED:
+		return EMU_HALTED;
+	case ACT_SHUTDOWN:
+		return EMU_SHUTDOWN;
+	default:
+		return EMU_OK;
+	}
+}
+
+static enum emu_result fail(struct emu *e)
+{
+	assert(e->fault_set);
+	roll_back(e);
+	if (e->no_deliver)
+		return EMU_OK;
+	e->v->shadow = SHADOW_NONE;
+	return emu_deliver(e, &e->fault);
+}
+
+enum emu_result emu_step(struct emu *e)
+{
+	struct vcpu *v = e->v;
+	u8 shadow = v->shadow;
+
+	emu_snapshot(e);
+	e->saved_db_pending = v->db_pending;
+	e->saved_db_dr6 = v->db_dr6;
+	e->single_step = v->rflags & EFLAGS_TF;
+	e->fault_set = false;
+	e->repeat = false;
+	if (!execute(e))
+		return fail(e);
+	retire(e);
+	if (shadow)
+		v->shadow = SHADOW_NONE;
+	if (unlikely(e->single_step || v->db_pending) &&
+	    emu_debug_retire(e) == EMU_SHUTDOWN)
+		return EMU_SHUTDOWN;
+	return settle(v);
+}
