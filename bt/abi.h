@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The contract between translated code, the stubs, the engine and the
+ * verifier. Whoever emits, checks or enters translated code goes by this page.
+ *
+ * Registers inside translated code
+ *   rax rcx rdx rbx rbp rsi rdi  the guest's, in the low 32 bits; the upper
+ *              halves are don't-care and nothing may rely on them
+ *   r12        the guest's ESP, in the low 32 bits; upper half don't-care
+ *   r8-r11 r13 scratch, dead between guest instructions and at every stub
+ *   r14        the target table (struct bt_target[BT_TARGETS]); never written
+ *   r15        the vcpu page (struct vcpu at 0); never written
+ *   rsp        the monitor's stack, 16-byte aligned; never written, except
+ *              that `call` of a stub pushes a return address, which the stub
+ *              takes off again
+ *   RFLAGS     the guest's CF PF AF ZF SF OF and DF; the other bits are the
+ *              host's. Guest IF lives in bt_plain.iflag alone; IOPL, NT, AC,
+ *              ID and so on in bt_plain.rest (a copy of v->rflags).
+ *
+ * Memory operands of translated code
+ *   guest memory   always with the 67h prefix
+ *   vcpu           [r15 + constant], within the vcpu page
+ *   nothing else   (the target table is used by the indirect stub only)
+ *
+ * Where the guest is
+ *   v->rip is stale inside translated code, except at calls of the callout,
+ *   interp and exit stubs, which find the instruction's EIP there.
+ *
+ * Reach: the executable mapping of the cache must lie within 2 GiB of the
+ * stubs, since both call and jmp use rel32.
+ */
+#ifndef BT_ABI_H
+#define BT_ABI_H
+
+#include "cpu/vcpu.h"
+
+/*
+ * Plain data of the translator, laid over v->engine[]. Plain: any value here
+ * is at worst another guest state or a missed translation.
+ */
+struct bt_plain {
+	/*
+	 * Guest EFLAGS.IF: 0 or EFLAGS_IF. Its only home while in the cache.
+	 * Translated code stores 0 or 2 into byte 1.
+	 */
+	u32 iflag;
+	u32 dflag; /* mirror of the real DF: 0 or EFLAGS_DF */
+	u32 rest;  /* the BT_FLAGS_REST bits of v->rflags, in place */
+	u32 image; /* scratch */
+	/*
+	 * The upper half of valid tags in the target table: a generation and
+	 * the mode, bt_tag_space(). Changing it forgets every entry at once.
+	 */
+	u64 tag_space;
+	u64 spare[8]; /* the engine's own plain words */
+};
+
+_Static_assert(sizeof(struct bt_plain) <= sizeof(((struct vcpu *)0)->engine),
+	       "bt_plain must fit the engine's scratch");
+
+static inline struct bt_plain *bt_plain(struct vcpu *v)
+{
+	return (struct bt_plain *)v->engine;
+}
+
+#define BT_FLAGS_REAL (EFLAGS_ARITH | EFLAGS_DF) /* live in RFLAGS */
+#define BT_FLAGS_REST                                                     \
+	(EFLAGS_IOPL | EFLAGS_NT | EFLAGS_AC | EFLAGS_VIF | EFLAGS_VIP |  \
+	 EFLAGS_ID)
+
+/*
+ * The table of indirect branch targets, direct-mapped by the low 12 bits of
+ * the linear EIP. An entry is live when tag == -(tag_space | eip); a zero tag
+ * is never live since tag_space is not 0.
+ */
+struct bt_target {
+	u64 tag;
+	u64 exec; /* host address */
+};
+
+#define BT_TARGETS 4096
+
+/* gen: 1 to BT_GEN_MAX. mode: bt/block.h. */
+#define BT_GEN_MAX 0x3ffffu
+
+static inline u64 bt_tag_space(u32 gen, u32 mode)
+{
+	return ((u64)gen << 14 | mode) << 32;
+}
+
+/*
+ * The stubs (bt/stubs.asm), the only code outside the cache that translated
+ * code may reach. CALL stubs are called and find their caller by the return
+ * address; JMP stubs are jumped to.
+ *   link     a direct exit that is not linked yet: bt_on_link
+ *   indirect r8d (zero-extended) = EIP to go on at: target table, on a miss
+ *            bt_on_dispatch with v->rip = that EIP
+ *   callout  v->rip is set: bt_on_callout interprets one instruction; may
+ *            return right behind the call
+ *   interp   as callout, but never returns: the last thing in a block
+ *   exit     v->rip is set: bt_on_dispatch
+ *   stale    a self-checking block found other source bytes: bt_on_stale;
+ *            the guest stands at the block's first instruction
+ */
+#define BT_STUBS(X)                                                       \
+	X(link, CALL)                                                     \
+	X(callout, CALL)                                                  \
+	X(stale, CALL)                                                    \
+	X(indirect, JMP)                                                  \
+	X(interp, JMP)                                                    \
+	X(exit, JMP)
+
+enum bt_stub {
+#define X(name, how) BT_STUB_##name,
+	BT_STUBS(X)
+#undef X
+	BT_STUB_COUNT
+};
+
+#define X(name, how) extern const u8 bt_stub_##name[];
+BT_STUBS(X)
+#undef X
+/*
+ * The indirect stub up to here changes nothing but r8-r11 and (restored) rcx
+ * and calls no C: an event in it is stepped forward like translated code. An
+ * event in any other stub may just let it go on: they all end in bt_resume or
+ * bt_leave, which test for events.
+ */
+extern const u8 bt_stub_indirect_miss[];
+
+/* Address and kind of a stub, for the translator and the verifier. */
+const u8 *bt_stub_address(enum bt_stub stub);
+bool bt_stub_is_call(enum bt_stub stub);
+
+/*
+ * What the stubs call, on the monitor's stack with all guest state in v
+ * (gpr, rflags; rip as said above, else to be set by the callee). They return
+ * the host address to go on at, with the state then in v, or NULL to leave the
+ * cache. `ret` is the return address of the call in translated code: the exit
+ * is bt_cache_exit_at(ret), the block bt_cache_at(ret - 1).
+ */
+const u8 *bt_on_link(struct vcpu *v, const u8 *ret);
+const u8 *bt_on_callout(struct vcpu *v, const u8 *ret);
+const u8 *bt_on_stale(struct vcpu *v, const u8 *ret);
+const u8 *bt_on_interp(struct vcpu *v);
+const u8 *bt_on_dispatch(struct vcpu *v);
+
+/*
+ * Assembly that the stubs end in; provided with the entry from C. Both find
+ * r15 = vcpu, r14 = target table and rsp as in translated code.
+ *   bt_resume  rax = host address: loads the guest's state from v
+ *              (bt/state.inc) and goes there, unless an event wants the engine
+ *   bt_leave   back to the caller of the entry from C
+ */
+
+#endif

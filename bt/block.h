@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Translated blocks, the cache that holds them and the translator that makes
+ * them. Pure: no guest memory but the bytes given, no vcpu, no engine.
+ *
+ * A block is a piece of guest code within one page, keyed by guest-physical
+ * address, linear EIP and mode. Code lies in a bump arena that is seen twice:
+ * written through one mapping, executed through another. Blocks are dropped
+ * singly (unlinked, never reused) and freed by a flush of the whole cache.
+ */
+#ifndef BT_BLOCK_H
+#define BT_BLOCK_H
+
+#include "bt/abi.h"
+
+/*
+ * Mode: what shapes a block besides its bytes.
+ * bits 1:0 CPL; bits 2n+3:2n+2 the class of segment register n (ES SS DS FS GS)
+ */
+enum bt_seg {
+	BT_SEG_OTHER, /* limits or rights matter: callouts */
+	BT_SEG_BASED, /* writable data, limit 4 GiB - 1, any base */
+	BT_SEG_FLAT,  /* the same with base 0 */
+};
+
+#define BT_MODE_BITS 14
+
+/* The mode that v is in; see bt_can_translate(). */
+u32 bt_mode_of(const struct vcpu *v);
+
+static inline unsigned bt_mode_cpl(u32 mode)
+{
+	return mode & 3;
+}
+
+static inline enum bt_seg bt_mode_seg(u32 mode, enum sreg seg)
+{
+	return (enum bt_seg)(mode >> (2 + 2 * seg) & 3);
+}
+
+/*
+ * Translated code runs for protected mode, not VM86, CPL 0-2, 32-bit CS with
+ * base 0 and limit 4 GiB - 1, 32-bit SS, TF = 0, no breakpoint enabled in DR7,
+ * no event shadow. Everything else is the interpreter's.
+ */
+bool bt_can_translate(const struct vcpu *v);
+
+/* Host offset in a block -> guest instruction. Sorted by host; one a guest
+ * instruction, and one for the state after the last one where code follows. */
+struct bt_map {
+	u16 host;  /* offset of the first host instruction */
+	u16 guest; /* offset of the guest instruction from the block's eip */
+	u8 flags;  /* BT_MAP_* */
+};
+
+#define BT_MAP_INHIBIT BIT(0) /* boundary before it is in a STI/MOV SS shadow */
+#define BT_MAP_CALLOUT BIT(1) /* the instruction is a callout */
+
+struct bt_block;
+
+/* A direct exit: `call bt_stub_link` until linked, then `jmp rel32`. */
+struct bt_exit {
+	u32 target;        /* linear EIP */
+	u16 site;          /* offset of the five bytes */
+	u16 jcc;           /* offset of the Jcc's rel32 that leads here; 0: none */
+	struct bt_block *from;
+	struct bt_block *to; /* NULL: not linked */
+	struct bt_exit *next_in; /* next of to->incoming */
+};
+
+#define BT_BLOCK_SELF_CHECK BIT(0) /* checks its own source bytes at entry */
+#define BT_BLOCK_DEAD       BIT(1) /* dropped: its code may still be running */
+#define BT_BLOCK_INSERTED   BIT(2)
+
+struct bt_block {
+	gpa_t gpa;
+	u32 eip;
+	u32 mode;
+	u16 guest_len; /* source bytes */
+	u16 insns;     /* guest instructions */
+	u16 host_len;
+	u8 flags;      /* BT_BLOCK_* */
+	u8 exit_count;
+	u16 map_count;
+	u32 uses;      /* free for the engine */
+	u8 *write;
+	const u8 *exec;
+	const struct bt_map *map;
+	struct bt_exit exits[2];
+	struct bt_exit *incoming;
+	struct bt_block *next_hash, *next_frame;
+};
+
+/* Number of guest instructions in a block at most. */
+#define BT_BLOCK_INSNS 64
+/* Host bytes of a block at most. */
+#define BT_BLOCK_BYTES 8192
+
+/* ---- the cache (bt/cache.c) ---- */
+
+#define BT_HASH 8192
+
+struct bt_cache_config {
+	u8 *write;       /* the code arena, writable mapping */
+	const u8 *exec;  /* the same, executable mapping */
+	u64 size;
+	void *meta;      /* for block structures: about 2 * size serves */
+	u64 meta_size;
+	struct bt_target *targets; /* BT_TARGETS entries, zeroed; r14 */
+};
+
+struct bt_cache {
+	struct bt_cache_config cfg;
+	u64 used, meta_used;
+	u32 block_count;
+	u32 flushes;
+	struct bt_block **order; /* every block by address, grows downwards */
+	struct bt_block *hash[BT_HASH];
+	struct bt_block *frame[BT_HASH];
+};
+
+void bt_cache_init(struct bt_cache *c, const struct bt_cache_config *cfg);
+
+/* The live block for this key; NULL: none. */
+struct bt_block *bt_cache_find(struct bt_cache *c, gpa_t gpa, u32 eip,
+			       u32 mode);
+/* Make a translated block findable (after the verifier has accepted it). */
+void bt_cache_insert(struct bt_cache *c, struct bt_block *b);
+/* The block, live or dead, whose code holds this host address; NULL: none. */
+struct bt_block *bt_cache_at(const struct bt_cache *c, const u8 *exec);
+/* The exit whose `call bt_stub_link` returns to ret; NULL: none. */
+struct bt_exit *bt_cache_exit_at(const struct bt_cache *c, const u8 *ret);
+
+/* Turn the exit into a jump to `to`. Nothing if the exit's block is dead. The
+ * caller serialises. */
+void bt_cache_link(struct bt_exit *exit, struct bt_block *to);
+/* Cut every direct jump into b; they come to bt_on_link again. */
+void bt_cache_unlink(struct bt_block *b);
+
+/* Drop what overlaps [gpa, gpa + len), within one frame: cut off from links,
+ * hash and target table. Self-checking blocks stay. Returns how many. */
+unsigned bt_cache_drop(struct bt_cache *c, gpa_t gpa, u32 len);
+/* Drop one block, self-checking or not. */
+void bt_cache_drop_block(struct bt_cache *c, struct bt_block *b);
+/* Does the frame hold live blocks that rely on write tracking? */
+bool bt_cache_frame_tracked(const struct bt_cache *c, u64 gfn);
+/* Call fn for every live block of a frame; fn may drop it. */
+void bt_cache_each(struct bt_cache *c, u64 gfn,
+		   void (*fn)(void *ctx, struct bt_block *b), void *ctx);
+/* Forget everything, target table included. No block may be running. */
+void bt_cache_flush(struct bt_cache *c);
+
+/* Let indirect branches find the block in this tag space. */
+void bt_cache_target(struct bt_cache *c, u64 tag_space, struct bt_block *b);
+
+/* The map entry of a host address in b: the last one at or before it. */
+const struct bt_map *bt_block_map(const struct bt_block *b, const u8 *exec);
+/* Is this address the first host instruction of a guest instruction (or of
+ * the block's fall-through exit)? Then NULL is not returned. */
+const struct bt_map *bt_block_boundary(const struct bt_block *b,
+				       const u8 *exec);
+
+/* ---- the translator (bt/translate.c) ---- */
+
+struct bt_xlate_req {
+	gpa_t gpa;
+	u32 eip;
+	u32 mode;
+	const u8 *bytes; /* source bytes at gpa */
+	u32 avail;       /* how many, to the end of the page */
+	bool self_check;
+	/* May be NULL. True: make the instruction at eip a callout. */
+	bool (*want_callout)(void *ctx, u32 eip);
+	void *ctx;
+};
+
+enum bt_xlate_result { BT_XLATE_OK, BT_XLATE_FULL };
+
+/*
+ * Make a block from at least one instruction. It is not inserted. FULL: the
+ * arena is full, nothing was made; flush and try again.
+ */
+enum bt_xlate_result bt_translate(struct bt_cache *c,
+				  const struct bt_xlate_req *req,
+				  struct bt_block **block);
+
+#endif
