@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Emits the struct offsets that assembly needs; see the Makefile. */
+#include "bt/abi.h"
 #include "cpu/vcpu.h"
 
 #define OFFSET(sym, type, field) \
@@ -17,4 +18,10 @@ void offsets(void)
 	OFFSET(VCPU_INTR, struct vcpu, intr);
 	OFFSET(VCPU_ATTENTION, struct vcpu, attention);
 	OFFSET(VCPU_ENGINE, struct vcpu, engine);
+	OFFSET(BT_IFLAG, struct bt_plain, iflag);
+	OFFSET(BT_DFLAG, struct bt_plain, dflag);
+	OFFSET(BT_REST, struct bt_plain, rest);
+	OFFSET(BT_TAG_SPACE, struct bt_plain, tag_space);
+	VALUE(BT_FLAGS_REAL, BT_FLAGS_REAL);
+	VALUE(BT_FLAGS_REST, BT_FLAGS_REST);
 }
