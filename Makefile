@@ -29,7 +29,7 @@ CFLAGS := $(COMMON) -O2 -ffreestanding -fno-pic -fno-pie -fno-stack-protector -f
 .SUFFIXES:
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all test check run deps clean
+.PHONY: all test check run deps guest clean
 all: $O/penumbra.elf
 
 $O/penumbra.elf: linker.ld $(OBJ)
@@ -80,6 +80,14 @@ $(foreach t,$(HOST_TESTS),$(eval $(call host_test,$(t))))
 
 test: $(T:%=$O/host/%_test)
 	$(Q)set -e; for t in $^; do $$t; done
+
+# The demo guest and the test images (tests/guest/guests.mk).
+GUEST := $O/guest/vmlinuz-686 $O/guest/vmlinuz-686-pae $O/guest/initrd.gz
+guest: $(GUEST)
+$(GUEST) &: tools/make-guest tools/guest-init
+	$(call say,GUEST)
+	$(Q)tools/make-guest $O/guest
+include tests/guest/guests.mk
 
 clean:
 	$(Q)rm -rf $O

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/* The test images' library: see guest.h. */
+#include "guest.h"
+
+#include <stdarg.h>
+
+#define COM1 0x3f8
+#define EXIT_PORT 0xf4
+#define BOCHS_PORT 0x8900
+
+u64 gdt[GDT_SLOTS] ALIGNED(16);
+struct tss tss ALIGNED(16);
+struct trap last;
+bool (*trap_hook)(struct trap *t);
+u32 failures;
+
+static u64 idt[256] ALIGNED(16);
+static u8 user_stack[8192] ALIGNED(4096);
+static u8 trap_stack[16384] ALIGNED(16);
+extern const u32 stub_table[256];
+extern u32 boot_magic, boot_info, catch_esp;
+
+void guest_init(void);
+void trap_common(struct trap *t);
+
+static void put(char c)
+{
+	while (!(inb(COM1 + 5) & 0x20))
+		;
+	outb(COM1, (u8)c);
+}
+
+static void put_number(u32 v, u32 base, u32 width, char pad)
+{
+	char text[12];
+	u32 n = 0;
+
+	do {
+		text[n++] = "0123456789abcdef"[v % base];
+		v /= base;
+	} while (v);
+	while (n < width && n < sizeof(text))
+		text[n++] = pad;
+	while (n)
+		put(text[--n]);
+}
+
+static void put_text(const char *s)
+{
+	while (*s) {
+		if (*s == '\n')
+			put('\r');
+		put(*s++);
+	}
+}
+
+void print(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	for (; *fmt; fmt++) {
+		u32 width = 0;
+		char pad = ' ';
+
+		if (*fmt != '%') {
+			char one[2] = { *fmt, 0 };
+
+			put_text(one);
+			continue;
+		}
+		fmt++;
+		if (*fmt == '0')
+			pad = '0';
+		for (; *fmt >= '0' && *fmt <= '9'; fmt++)
+			width = width * 10 + (u32)(*fmt - '0');
+		if (*fmt == 'x')
+			put_number(va_arg(args, u32), 16, width, pad);
+		else if (*fmt == 'u')
+			put_number(va_arg(args, u32), 10, width, pad);
+		else if (*fmt == 's')
+			put_text(va_arg(args, const char *));
+		else if (*fmt == 'c')
+			put((char)va_arg(args, int));
+		else
+			put(*fmt);
+	}
+	va_end(args);
+}
+
+/* One line for a trap; the address is relative to the image. */
+void print_trap(const char *what, u32 caught)
+{
+	if (!caught)
+		print("%s: no trap\n", what);
+	else
+		print("%s: vector %u error %x eip %x flags %x\n", what,
+		      last.vector, last.error, last.eip, last.eflags);
+}
+
+void check(bool ok, const char *what)
+{
+	if (!ok) {
+		failures++;
+		print("FAILED: %s\n", what);
+	}
+}
+
+void guest_exit(u32 status)
+{
+	const char *word = "Shutdown";
+
+	print("exit %u\n", status);
+	while (!(inb(COM1 + 5) & 0x40))
+		;
+	outb(EXIT_PORT, (u8)status);
+	while (*word)
+		outb(BOCHS_PORT, (u8)*word++);
+	for (;;)
+		__asm__ volatile("cli; hlt");
+}
+
+void trap_common(struct trap *t)
+{
+	if (trap_hook && trap_hook(t))
+		return;
+	last = *t;
+	if (catch_esp)
+		catch_return(t->vector + 1);
+	print("unexpected trap: vector %u error %x cs %x eip %x\n", t->vector,
+	      t->error, t->cs, t->eip);
+	guest_exit(99);
+}
+
+void set_desc(u32 sel, u32 base, u32 limit, u32 access, u32 flags)
+{
+	u32 low = (limit & 0xffff) | base << 16;
+	u32 high = (base >> 16 & 0xff) | access << 8 | (limit & 0xf0000) |
+		   flags << 20 | (base & 0xff000000);
+
+	gdt[sel >> 3] = (u64)high << 32 | low;
+}
+
+void set_gate(u32 vector, u32 sel, const void *entry, u32 access)
+{
+	u32 at = (u32)entry;
+
+	idt[vector] = (u64)((at & 0xffff0000) | access << 8) << 32 |
+		      (sel << 16 | (at & 0xffff));
+}
+
+static void load_tables(void)
+{
+	struct { u16 limit; u32 base; } PACKED g, i;
+
+	g.limit = sizeof(gdt) - 1;
+	g.base = (u32)gdt;
+	i.limit = sizeof(idt) - 1;
+	i.base = (u32)idt;
+	__asm__ volatile("lgdt %0; lidt %1" : : "m"(g), "m"(i));
+	__asm__ volatile("ljmp %0, $1f; 1:" : : "i"(SEL_CODE));
+	__asm__ volatile("movw %w0, %%ds; movw %w0, %%es; movw %w0, %%ss;"
+			 "movw %w1, %%fs; movw %w1, %%gs"
+			 : : "r"(SEL_DATA), "r"(SEL_NULL));
+	__asm__ volatile("ltr %w0" : : "r"(SEL_TSS));
+}
+
+static void init_serial(void)
+{
+	static const u8 values[][2] = {
+		{ 1, 0 }, { 3, 0x80 }, { 0, 1 }, { 1, 0 }, { 3, 3 }, { 2, 7 },
+		{ 4, 3 },
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(values); i++)
+		outb((u16)(COM1 + values[i][0]), values[i][1]);
+}
+
+void guest_init(void)
+{
+	set_desc(SEL_CODE, 0, 0xfffff, 0x9b, 0xc);
+	set_desc(SEL_DATA, 0, 0xfffff, 0x93, 0xc);
+	set_desc(SEL_UCODE, 0, 0xfffff, 0xfb, 0xc);
+	set_desc(SEL_UDATA, 0, 0xfffff, 0xf3, 0xc);
+	set_desc(SEL_TSS, (u32)&tss, sizeof(tss) - 1, 0x89, 0);
+	tss.ss0 = SEL_DATA;
+	tss.esp0 = (u32)(trap_stack + sizeof(trap_stack));
+	tss.bitmap = (u16)(u32)&((struct tss *)0)->ports;
+	fill(tss.ports, 0xff, sizeof(tss.ports));
+	for (u32 v = 0; v < 256; v++)
+		set_gate(v, SEL_CODE, (void *)stub_table[v],
+			 v == 3 || v == 4 || v == 0x80 ? 0xee : 0x8e);
+	load_tables();
+	init_serial();
+	print("begin\n");
+}
+
+const char *command_line(void)
+{
+	const u32 *info = (const u32 *)boot_info;
+
+	if (boot_magic != 0x2badb002 || !(info[0] & 4))
+		return "";
+	return (const char *)info[4];
+}
+
+void *copy(void *to, const void *from, u32 count)
+{
+	for (u32 i = 0; i < count; i++)
+		((u8 *)to)[i] = ((const u8 *)from)[i];
+	return to;
+}
+
+void *fill(void *to, u8 value, u32 count)
+{
+	for (u32 i = 0; i < count; i++)
+		((u8 *)to)[i] = value;
+	return to;
+}
+
+/* GCC may call these for struct copies. */
+void *memcpy(void *to, const void *from, u32 count);
+void *memcpy(void *to, const void *from, u32 count)
+{
+	return copy(to, from, count);
+}
+
+void *memset(void *to, int value, u32 count);
+void *memset(void *to, int value, u32 count)
+{
+	return fill(to, (u8)value, count);
+}
+
+u32 hash(u32 h, u32 value)
+{
+	for (u32 i = 0; i < 4; i++, value >>= 8)
+		h = (h ^ (value & 0xff)) * 16777619;
+	return h;
+}
+
+u32 random(void)
+{
+	static u32 state = 2463534242u;
+
+	state ^= state << 13;
+	state ^= state >> 17;
+	state ^= state << 5;
+	return state;
+}
+
+struct user_entry { void (*fn)(void); u32 eflags; };
+
+static void enter_user(void *arg)
+{
+	struct user_entry *e = arg;
+
+	__asm__ volatile("pushl %0; pushl %1; pushl %2; pushl %3; pushl %4;"
+			 "movw %w0, %%ds; movw %w0, %%es; iretl"
+			 : : "r"(SEL_UDATA),
+			   "r"(user_stack + sizeof(user_stack) - 16),
+			   "r"(e->eflags), "i"(SEL_UCODE), "r"(e->fn)
+			 : "memory");
+}
+
+u32 catch_user(void (*fn)(void), u32 eflags)
+{
+	struct user_entry e = { fn, eflags };
+
+	return catch(enter_user, &e);
+}
