@@ -23,11 +23,11 @@ enum operand_kind {
 	OPK_NONE,
 	OPK_REG,   /* general register `reg`; see `high` */
 	OPK_MEM,   /* the instruction's one memory operand */
-	OPK_IMM,   /* insn.imm, already sign- or zero-extended to `size` */
+	OPK_IMM,   /* insn.imm, sign- or zero-extended to `size`, 0 above it */
 	OPK_SREG,  /* segment register `reg` */
 	OPK_CR,
 	OPK_DR,
-	OPK_REL,   /* branch displacement in insn.imm, sign-extended */
+	OPK_REL,   /* branch displacement in insn.imm, sign-extended to 64 */
 	OPK_FAR,   /* far pointer: insn.imm offset, insn.imm2 selector */
 	OPK_X87,   /* ST(reg) */
 	OPK_MMX,
@@ -36,14 +36,25 @@ enum operand_kind {
 	OPK_STRING_DST, /* ES:(E)DI, no override */
 };
 
+/* Where the encoding holds a register operand. */
+enum operand_field { FIELD_NONE, FIELD_REG, FIELD_RM, FIELD_OPCODE };
+
 struct operand {
 	u8 kind; /* enum operand_kind */
-	u8 size; /* bytes: 1, 2, 4, 8, 16; 6 for a far pointer 16:32; 0: none */
 	u8 reg;  /* register number, REX applied */
 	u8 high; /* 1: AH, CH, DH or BH (reg is then 0..3) */
+	u8 field; /* enum operand_field */
+	/*
+	 * Bytes accessed: 1, 2, 4, 8, 10, 16; far pointer 4, 6 or 10; x87
+	 * images 14, 28, 94, 108; FXSAVE 512; 0: none, as in LEA.
+	 */
+	u16 size;
 };
 
-/* Prefixes seen. The segment override is in `seg`, already applied. */
+/*
+ * Prefixes seen. The segment override is in `seg`, already applied. Of F2 and
+ * F3 only the last counts and is recorded. A mandatory prefix is here, too.
+ */
 #define PFX_LOCK  BIT(0)
 #define PFX_REPNE BIT(1) /* F2 */
 #define PFX_REP   BIT(2) /* F3 */
@@ -69,6 +80,7 @@ struct operand {
 #define ATTR_INHIBIT BIT(13) /* inhibits events after it: STI, MOV/POP SS */
 #define ATTR_READS1  BIT(14)
 #define ATTR_WRITES1 BIT(15) /* XCHG, XADD */
+#define ATTR_UNALIGNED BIT(16) /* 16-byte memory operand need not be aligned */
 
 struct insn {
 	u8 bytes[INSN_MAX];
@@ -77,10 +89,12 @@ struct insn {
 	u8 addr_size; /* effective address size: 2, 4, 8 */
 	u8 prefixes; /* PFX_* */
 	u8 rex;      /* 0 or the REX byte */
-	u8 seg;      /* segment of the memory operand: override or default */
+	u8 seg;      /* of the memory operand, XLAT, DS:SI: override or default */
 	u8 map;      /* 0: one byte, 1: 0F, 2: 0F 38, 3: 0F 3A */
 	u8 opcode;   /* last opcode byte */
-	bool has_modrm, has_sib, has_mem;
+	bool has_modrm, has_sib;
+	bool has_mem; /* an OPK_MEM; not string operands, XLAT, MASKMOV */
+	bool rip_rel; /* 64-bit mode: disp is relative to the next RIP */
 	u8 modrm, sib;
 	u8 mod, reg, rm; /* ModRM fields, REX not applied */
 	/* The memory operand: base + index * scale + disp; -1: none. */
