@@ -2,6 +2,7 @@
 /* Emits the struct offsets that assembly needs; see the Makefile. */
 #include "bt/abi.h"
 #include "cpu/vcpu.h"
+#include "kernel/frame.h"
 
 #define OFFSET(sym, type, field) \
 	__asm__ volatile("@@ " #sym " %c0" : : "i"(offsetof(type, field)))
@@ -15,6 +16,8 @@ void offsets(void)
 	OFFSET(VCPU_RIP, struct vcpu, rip);
 	OFFSET(VCPU_RFLAGS, struct vcpu, rflags);
 	OFFSET(VCPU_SEG, struct vcpu, seg);
+	VALUE(SEGMENT_SIZE, sizeof(struct segment));
+	OFFSET(SEGMENT_SEL, struct segment, sel);
 	OFFSET(VCPU_INTR, struct vcpu, intr);
 	OFFSET(VCPU_ATTENTION, struct vcpu, attention);
 	OFFSET(VCPU_ENGINE, struct vcpu, engine);
@@ -24,4 +27,5 @@ void offsets(void)
 	OFFSET(BT_TAG_SPACE, struct bt_plain, tag_space);
 	VALUE(BT_FLAGS_REAL, BT_FLAGS_REAL);
 	VALUE(BT_FLAGS_REST, BT_FLAGS_REST);
+	OFFSET(FRAME_RFLAGS, struct host_frame, rflags);
 }

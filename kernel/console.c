@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Log lines and the guest's console bytes share COM1: a log line that comes
+ * while the guest is in the middle of a line starts a new one. Takes no locks
+ * and no memory, so that it may be used from any context.
+ */
+#include "kernel/console.h"
+
+#include "kernel/exit.h"
+#include "kernel/host.h"
+#include "kernel/instr.h"
+#include "kernel/uart.h"
+#include "kernel/vga.h"
+#include "lib/format.h"
+
+static u64 sinks = CONSOLE_ALL;
+static enum log_level max_level = LOG_INFO;
+static bool com1_mid_line;
+
+static const char *const prefixes[] = {
+	[LOG_ERROR] = "penumbra: error: ",
+	[LOG_WARN]  = "penumbra: warning: ",
+	[LOG_INFO]  = "penumbra: ",
+	[LOG_DEBUG] = "penumbra: debug: ",
+};
+
+void console_init(void)
+{
+	uart_init(&uart_com1);
+	vga_init();
+}
+
+void console_set_sinks(u64 set)
+{
+	sinks = set;
+	if (set & CONSOLE_COM2)
+		uart_init(&uart_com2);
+}
+
+void console_set_level(enum log_level level)
+{
+	max_level = level;
+}
+
+void console_panic_mode(void)
+{
+	sinks |= CONSOLE_ALL;
+	max_level = LOG_DEBUG;
+}
+
+static void emit(void *ctx, char c)
+{
+	if (c == '\n')
+		emit(ctx, '\r');
+	if (sinks & CONSOLE_COM1)
+		uart_put(&uart_com1, (u8)c);
+	if (sinks & CONSOLE_COM2)
+		uart_put(&uart_com2, (u8)c);
+	if (sinks & CONSOLE_VGA)
+		vga_put((u8)c);
+	if (sinks & CONSOLE_E9)
+		outb(0xe9, (u8)c);
+}
+
+void console_vprintf(const char *fmt, va_list ap)
+{
+	format_to(emit, NULL, fmt, ap);
+}
+
+void console_printf(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	console_vprintf(fmt, ap);
+	va_end(ap);
+}
+
+static void say_line(const char *prefix, const char *fmt, va_list ap)
+{
+	if (com1_mid_line) {
+		com1_mid_line = false;
+		console_printf("\n");
+	}
+	console_printf("%s", prefix);
+	console_vprintf(fmt, ap);
+	console_printf("\n");
+}
+
+void log_at(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (level > max_level)
+		return;
+	va_start(ap, fmt);
+	say_line(prefixes[level], fmt, ap);
+	va_end(ap);
+}
+
+void fatal(const char *fmt, ...)
+{
+	va_list ap;
+
+	console_panic_mode();
+	va_start(ap, fmt);
+	say_line("penumbra: fatal: ", fmt, ap);
+	va_end(ap);
+	machine_exit(EXIT_STATUS_FATAL);
+}
+
+void host_console_put(u8 byte)
+{
+	com1_mid_line = byte != '\n' && (com1_mid_line || byte != '\r');
+	uart_put(&uart_com1, byte);
+}
+
+int host_console_get(void)
+{
+	return uart_get(&uart_com1);
+}

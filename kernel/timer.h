@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+/* Host time: the TSC's rate, and one timer (host_timer_set()). */
+#ifndef KERNEL_TIMER_H
+#define KERNEL_TIMER_H
+
+/* Measures the TSC (about 40 ms) and takes IRQ 0. */
+void timer_init(void);
+
+#endif

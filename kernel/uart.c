@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * 16550 driver. An empty transmitter takes a whole FIFO of bytes, so the
+ * status register is polled once in 16 bytes, not once a byte. Received bytes
+ * that find the ring full are dropped.
+ */
+#include "kernel/uart.h"
+
+#include "kernel/instr.h"
+#include "kernel/irq.h"
+
+enum {
+	UART_DATA = 0, /* DLAB: divisor low */
+	UART_IER = 1,  /* DLAB: divisor high */
+	UART_FCR = 2,
+	UART_LCR = 3,
+	UART_MCR = 4,
+	UART_LSR = 5,
+	UART_SCR = 7,
+};
+
+#define IER_RX       0x01
+#define FCR_FIFO_ON  0x07 /* enable, clear both */
+#define LCR_8N1      0x03
+#define LCR_DLAB     0x80
+#define MCR_DTR_RTS  0x03
+#define MCR_OUT2     0x08 /* gates the interrupt line on a PC */
+#define LSR_DR       0x01
+#define LSR_THRE     0x20
+#define FIFO_BYTES   16
+#define POLL_LIMIT   1000000
+
+struct uart {
+	u16 port;
+	u8 irq;
+	bool present;
+	unsigned credits; /* bytes that the transmit FIFO surely takes */
+	u8 ring[256];     /* u8 indexes wrap by themselves */
+	u8 head, tail;
+};
+
+struct uart uart_com1 = { .port = 0x3f8, .irq = 4 };
+struct uart uart_com2 = { .port = 0x2f8, .irq = 3 };
+
+bool uart_init(struct uart *u)
+{
+	if (u->present)
+		return true;
+	outb(u->port + UART_SCR, 0x5a);
+	if (inb(u->port + UART_SCR) != 0x5a)
+		return false;
+	outb(u->port + UART_IER, 0);
+	outb(u->port + UART_LCR, LCR_DLAB);
+	outb(u->port + UART_DATA, 1); /* 115200 */
+	outb(u->port + UART_IER, 0);
+	outb(u->port + UART_LCR, LCR_8N1);
+	outb(u->port + UART_FCR, FCR_FIFO_ON);
+	outb(u->port + UART_MCR, MCR_DTR_RTS | MCR_OUT2);
+	u->present = true;
+	return true;
+}
+
+void uart_put(struct uart *u, u8 byte)
+{
+	if (!u->present)
+		return;
+	for (unsigned i = 0; !u->credits && i < POLL_LIMIT; i++) {
+		if (inb(u->port + UART_LSR) & LSR_THRE)
+			u->credits = FIFO_BYTES;
+		else
+			pause();
+	}
+	if (!u->credits)
+		return; /* stuck: better a lost byte than a hung machine */
+	u->credits--;
+	outb(u->port + UART_DATA, byte);
+}
+
+static void uart_receive(struct uart *u)
+{
+	while (inb(u->port + UART_LSR) & LSR_DR) {
+		u8 byte = inb(u->port + UART_DATA);
+
+		if ((u8)(u->head + 1) != u->tail)
+			u->ring[u->head++] = byte;
+	}
+	irq_set_attention();
+}
+
+static void com1_irq(struct host_frame *f)
+{
+	uart_receive(&uart_com1);
+}
+
+static void com2_irq(struct host_frame *f)
+{
+	uart_receive(&uart_com2);
+}
+
+void uart_receive_start(struct uart *u)
+{
+	if (!u->present)
+		return;
+	irq_set_handler(IRQ_VECTOR(u->irq), u == &uart_com1 ? com1_irq : com2_irq);
+	irq_unmask(u->irq);
+	outb(u->port + UART_IER, IER_RX);
+}
+
+/* Only this side moves `tail`, only the interrupt moves `head`. */
+int uart_get(struct uart *u)
+{
+	volatile u8 *head = &u->head;
+
+	if (u->tail == *head)
+		return -1;
+	return u->ring[u->tail++];
+}
