@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Segment descriptors: fetch, checks, hidden parts. Descriptor tables are read
+ * and written as implicit supervisor accesses, whatever the CPL. Nothing here
+ * changes the vcpu before the last check of what it does has passed.
+ */
+#include "cpu/segment.h"
+
+#include "cpu/emu_internal.h"
+
+#define AR_VM86 (AR_P | AR_S | AR_WRITE | AR_ACCESSED | 3 << AR_DPL_SHIFT)
+#define AR_REAL (AR_P | AR_S | AR_WRITE | AR_ACCESSED)
+
+bool seg_fault(struct emu *e, unsigned vector, u16 sel, u32 ext)
+{
+	return emu_raise(e, vector, true, sel_error(sel, ext));
+}
+
+bool seg_desc_find(const struct vcpu *v, u16 sel, gva_t *at)
+{
+	const struct segment *ldt = &v->seg[SEG_LDTR];
+	bool local = sel & ERR_TI;
+	u32 offset = sel & ~7u;
+	u64 base = local ? ldt->base : v->gdtr.base;
+	u32 limit = local ? ldt->limit : v->gdtr.limit;
+
+	if (local && ((ldt->ar & AR_UNUSABLE) || !(ldt->ar & AR_P)))
+		return false;
+	if (offset + 7 > limit)
+		return false;
+	*at = GVA(vcpu_long_mode(v) ? base + offset : (u32)(base + offset));
+	return true;
+}
+
+bool seg_desc_read(struct emu *e, u16 sel, unsigned vector, u32 ext,
+		   struct desc *d)
+{
+	u32 words[2];
+
+	if (!seg_desc_find(e->v, sel, &d->at))
+		return seg_fault(e, vector, sel, ext);
+	if (!emu_read_lin(e, d->at, words, sizeof(words), ACC_IMPLICIT))
+		return false;
+	d->lo = words[0];
+	d->hi = words[1];
+	return true;
+}
+
+/* Byte 5 holds the type, and so the accessed and busy bits. */
+static bool write_type_byte(struct emu *e, const struct desc *d)
+{
+	gva_t at = GVA(d->at.a + 5);
+	u8 byte = d->hi >> 8;
+
+	if (!vcpu_long_mode(e->v))
+		at.a = (u32)at.a;
+	return emu_write_lin(e, at, &byte, 1, ACC_IMPLICIT);
+}
+
+bool seg_desc_touch(struct emu *e, struct desc *d)
+{
+	if (d->hi & BIT(8))
+		return true;
+	d->hi |= BIT(8);
+	return write_type_byte(e, d);
+}
+
+bool seg_desc_set_busy(struct emu *e, struct desc *d, bool busy)
+{
+	d->hi = busy ? d->hi | BIT(9) : d->hi & ~BIT(9);
+	return write_type_byte(e, d);
+}
+
+void seg_from_desc(struct segment *s, u16 sel, const struct desc *d)
+{
+	u32 limit = (d->lo & 0xffff) | (d->hi & 0xf0000);
+
+	s->sel = sel;
+	s->base = d->lo >> 16 | (d->hi & 0xff) << 16 | (d->hi & 0xff000000);
+	s->ar = d->hi >> 8 & 0xf0ff;
+	s->limit = s->ar & AR_G ? limit << 12 | 0xfff : limit;
+}
+
+void seg_make_null(struct segment *s, u16 sel)
+{
+	s->sel = sel;
+	s->base = 0;
+	s->limit = 0;
+	s->ar = AR_UNUSABLE;
+}
+
+/*
+ * VM86 loads a fixed hidden part. Real mode keeps limit and attributes, which
+ * is what big real mode lives on, but the segment becomes usable and writable.
+ */
+void seg_make_real(const struct vcpu *v, struct segment *s, u16 sel)
+{
+	s->sel = sel;
+	s->base = (u32)sel << 4;
+	if (vcpu_protected(v)) {
+		s->limit = 0xffff;
+		s->ar = AR_VM86;
+		return;
+	}
+	if (s->ar & AR_UNUSABLE) {
+		s->limit = 0xffff;
+		s->ar = AR_REAL;
+	}
+	s->ar = (s->ar & (AR_AVL | AR_DB | AR_G)) | AR_REAL;
+}
+
+bool seg_check_code_same(struct emu *e, u16 sel, const struct desc *d)
+{
+	unsigned cpl = e->v->cpl;
+
+	if (!desc_is_code(d))
+		return seg_fault(e, VEC_GP, sel, 0);
+	if (desc_is_conforming(d) ? desc_dpl(d) > cpl :
+	    sel_rpl(sel) > cpl || desc_dpl(d) != cpl)
+		return seg_fault(e, VEC_GP, sel, 0);
+	return desc_present(d) || seg_fault(e, VEC_NP, sel, 0);
+}
+
+bool seg_check_code_return(struct emu *e, u16 sel, const struct desc *d)
+{
+	unsigned rpl = sel_rpl(sel);
+
+	if (!desc_is_code(d) || rpl < e->v->cpl)
+		return seg_fault(e, VEC_GP, sel, 0);
+	if (desc_is_conforming(d) ? desc_dpl(d) > rpl : desc_dpl(d) != rpl)
+		return seg_fault(e, VEC_GP, sel, 0);
+	return desc_present(d) || seg_fault(e, VEC_NP, sel, 0);
+}
+
+bool seg_stack_for(struct emu *e, u16 sel, unsigned pl, unsigned vector,
+		   u32 ext, struct segment *s)
+{
+	struct desc d;
+
+	if (sel_is_null(sel))
+		return emu_raise(e, vector, true, ext);
+	if (!seg_desc_read(e, sel, vector, ext, &d))
+		return false;
+	if (sel_rpl(sel) != pl || desc_dpl(&d) != pl ||
+	    !desc_is_writable_data(&d))
+		return seg_fault(e, vector, sel, ext);
+	if (!desc_present(&d))
+		return seg_fault(e, VEC_SS, sel, ext);
+	if (!seg_desc_touch(e, &d))
+		return false;
+	seg_from_desc(s, sel, &d);
+	return true;
+}
+
+/* Readable, and not more privileged than asked for unless conforming. */
+static bool data_allowed(const struct vcpu *v, u16 sel, const struct desc *d)
+{
+	if (desc_is_system(d))
+		return false;
+	if (desc_is_code(d) && !(desc_type(d) & AR_READ))
+		return false;
+	if (desc_is_conforming(d))
+		return true;
+	return sel_rpl(sel) <= desc_dpl(d) && v->cpl <= desc_dpl(d);
+}
+
+bool seg_data_for(struct emu *e, u16 sel, unsigned vector, u32 ext,
+		  struct segment *s)
+{
+	struct desc d;
+
+	if (sel_is_null(sel)) {
+		seg_make_null(s, sel);
+		return true;
+	}
+	if (!seg_desc_read(e, sel, vector, ext, &d))
+		return false;
+	if (!data_allowed(e->v, sel, &d))
+		return seg_fault(e, vector, sel, ext);
+	if (!desc_present(&d))
+		return seg_fault(e, VEC_NP, sel, ext);
+	if (!seg_desc_touch(e, &d))
+		return false;
+	seg_from_desc(s, sel, &d);
+	return true;
+}
+
+bool seg_ldt_for(struct emu *e, u16 sel, unsigned vector, u32 ext,
+		 struct segment *s)
+{
+	struct desc d;
+
+	if (sel_is_null(sel)) {
+		seg_make_null(s, sel);
+		return true;
+	}
+	if (sel & ERR_TI)
+		return seg_fault(e, vector, sel, ext);
+	if (!seg_desc_read(e, sel, vector, ext, &d))
+		return false;
+	if (!desc_is_system(&d) || desc_type(&d) != SYS_LDT)
+		return seg_fault(e, vector, sel, ext);
+	if (!desc_present(&d))
+		return seg_fault(e, vector == VEC_TS ? VEC_TS : VEC_NP, sel,
+				 ext);
+	seg_from_desc(s, sel, &d);
+	return true;
+}
+
+bool seg_load(struct emu *e, enum sreg seg, u16 sel)
+{
+	struct vcpu *v = e->v;
+	struct segment s = v->seg[seg];
+
+	if (vcpu_real_addressing(v))
+		seg_make_real(v, &s, sel);
+	else if (seg == SEG_SS) {
+		if (!seg_stack_for(e, sel, v->cpl, VEC_GP, 0, &s))
+			return false;
+	} else if (!seg_data_for(e, sel, VEC_GP, 0, &s)) {
+		return false;
+	}
+	v->seg[seg] = s;
+	return true;
+}
+
+void seg_commit_cs(struct vcpu *v, const struct segment *s, unsigned cpl)
+{
+	v->seg[SEG_CS] = *s;
+	v->seg[SEG_CS].sel = (s->sel & ~3) | cpl;
+	v->cpl = cpl;
+}
+
+void seg_drop_privileged(struct vcpu *v)
+{
+	static const u8 data[] = { SEG_ES, SEG_DS, SEG_FS, SEG_GS };
+	unsigned i;
+
+	for (i = 0; i < ARRAY_SIZE(data); i++) {
+		struct segment *s = &v->seg[data[i]];
+		bool conforming = (s->ar & (AR_CODE | AR_CONFORM)) ==
+				  (AR_CODE | AR_CONFORM);
+
+		if (s->ar & AR_UNUSABLE || conforming)
+			continue;
+		if (bits_get(s->ar, 6, 5) < v->cpl)
+			seg_make_null(s, 0);
+	}
+}
