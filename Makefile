@@ -30,11 +30,23 @@ CFLAGS := $(COMMON) -O2 -ffreestanding -fno-pic -fno-pie -fno-stack-protector -f
 .SECONDARY:
 .DELETE_ON_ERROR:
 .PHONY: all test check run deps guest clean
-all: $O/penumbra.elf
+all: $O/penumbra.elf $O/penumbra.iso
 
 $O/penumbra.elf: linker.ld $(OBJ)
 	$(call say,LD)
 	$(Q)$(LD) -nostdlib -z max-page-size=4096 -z noexecstack -T $< -o $@ $(OBJ)
+
+# What the ISO starts: the monitor's options, and pairs of module file and string.
+ISO_CMDLINE ?= engine=auto
+ISO_MODULES ?=
+
+$O/penumbra.iso: $O/penumbra.elf iso/make-iso iso/grub.cfg
+	$(call say,ISO)
+	$(Q)iso/make-iso $@ $< "$(ISO_CMDLINE)" $(ISO_MODULES)
+
+# Debian packages that are missing, installed.
+deps:
+	$(Q)tools/deps
 
 $O/%.c.o: %.c Makefile
 	$(call say,CC)
