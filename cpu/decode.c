@@ -314,6 +314,11 @@ static bool read_mem32(struct decoder *d)
 
 /* --- Rows --- */
 
+static bool has_mandatory(const struct insn *insn)
+{
+	return insn->prefixes & (PFX_OPSIZE | PFX_REP | PFX_REPNE);
+}
+
 /* Follow groups to the row that names an operation. */
 static bool resolve(struct decoder *d, const struct row *row, struct row *out)
 {
@@ -329,7 +334,7 @@ static bool resolve(struct decoder *d, const struct row *row, struct row *out)
 		if (out->attrs & ROW_GROUP_RM)
 			n = insn->rm;
 		row = &groups[out->op][n];
-		if (!row->op)
+		if (!row->op || (row->attrs & ROW_NP && has_mandatory(insn)))
 			return undefined(d);
 		if (row->pat[0])
 			memcpy(out->pat, row->pat, sizeof(out->pat));
@@ -661,13 +666,12 @@ static bool read_operands(struct decoder *d, const struct row *row)
 
 /* --- The whole --- */
 
+/* Is the data operand a byte? */
 static bool is_byte_form(const struct insn *insn)
 {
-	const struct operand *o = &insn->opnd[0];
+	bool out = insn->op == OP_OUT || insn->op == OP_OUTS;
+	const struct operand *o = &insn->opnd[out ? 1 : 0];
 
-	if (insn->attrs & ATTR_IO)
-		return o->size == 1 ? o->kind != OPK_IMM || insn->opnd[1].size == 1
-				    : insn->opnd[1].size == 1;
 	return o->size == 1 && o->kind != OPK_IMM;
 }
 
