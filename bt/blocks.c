@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which block runs next: looked up, translated, verified, linked; and dropped
+ * when the guest writes over its source or remaps it.
+ * Invariants: a findable block's frame is write-tracked, or the block checks
+ * itself; a block reachable by a link or through the target table lies at the
+ * linear page that codemap.c recorded, and that mapping still holds.
+ */
+#include "bt/codemap.h"
+#include "bt/machine.h"
+#include "bt/verify.h"
+#include "kernel/host.h"
+#include "kernel/instr.h"
+#include "kernel/paging.h"
+#include "lib/counters.h"
+#include "lib/ring.h"
+#include "lib/string.h"
+#include "log.h"
+#include "mm/track.h"
+
+/* Faults at one instruction before it becomes a callout. */
+#define HOT_FAULTS 4
+/* Writes to one code frame before its blocks check themselves. */
+#define HOT_WRITES 32
+#define HOT_SLOTS  4096
+
+/* Direct-mapped event counts; a collision only delays an adaptation. */
+struct hot {
+	u64 key;
+	u32 count;
+};
+
+static struct bt_cache cache;
+static struct hot hot_insns[HOT_SLOTS], hot_frames[HOT_SLOTS];
+static u64 generation;
+static u32 targets_generation;
+
+struct bt_target *bt_target_table;
+
+u64 blocks_generation(void)
+{
+	return generation;
+}
+
+static struct hot *hot_slot(struct hot *table, u64 key)
+{
+	return &table[(key ^ key >> 12) % HOT_SLOTS];
+}
+
+static u32 hot_count(struct hot *table, u64 key)
+{
+	const struct hot *h = hot_slot(table, key);
+
+	return h->key == key ? h->count : 0;
+}
+
+static u32 hot_bump(struct hot *table, u64 key)
+{
+	struct hot *h = hot_slot(table, key);
+
+	if (h->key != key)
+		*h = (struct hot){ .key = key };
+	return ++h->count;
+}
+
+/* Code was patched through its other mapping ("Handling Self- and
+ * Cross-Modifying Code"): INVLPG is the cheapest serialising instruction. */
+static void serialise(void)
+{
+	invlpg(cache.cfg.write);
+}
+
+/* A new tag space: every entry of the target table is forgotten at once. */
+static void new_targets_generation(void)
+{
+	if (++targets_generation > BT_GEN_MAX) {
+		targets_generation = 1;
+		memset(bt_target_table, 0,
+		       BT_TARGETS * sizeof(*bt_target_table));
+	}
+}
+
+static void flush_all(void)
+{
+	count(CNT_CACHE_FLUSHES);
+	ring_add(RING_FLUSH, cache.used, 0);
+	generation++;
+	bt_cache_flush(&cache);
+	codemap_clear();
+	new_targets_generation();
+}
+
+/* --- coherence --------------------------------------------------------- */
+
+static void untrack_if_empty(u64 gfn)
+{
+	if (!bt_cache_frame_tracked(&cache, gfn))
+		track_remove(bt.env.gpm->track, TRACK_CODE, gfn);
+}
+
+static void drop_block(void *ctx, struct bt_block *b)
+{
+	count(CNT_BLOCKS_DROPPED);
+	bt_cache_drop_block(&cache, b);
+}
+
+/* A frame that is written all the time: its blocks shall check themselves. */
+static void stop_tracking(u64 gfn)
+{
+	generation++;
+	bt_cache_each(&cache, gfn, drop_block, NULL);
+	track_remove(bt.env.gpm->track, TRACK_CODE, gfn);
+}
+
+static void code_written(void *ctx, gpa_t gpa, const void *old, unsigned size)
+{
+	u64 gfn = gpa.a >> PAGE_SHIFT;
+	const u8 *now = gpm_ptr(bt.env.gpm, gpa);
+	unsigned dropped;
+
+	if (now && !memcmp(now, old, size))
+		return;
+	dropped = bt_cache_drop(&cache, gpa, size);
+	count_add(CNT_BLOCKS_DROPPED, dropped);
+	if (dropped)
+		generation++;
+	if (hot_bump(hot_frames, gfn) == HOT_WRITES)
+		stop_tracking(gfn);
+	else
+		untrack_if_empty(gfn);
+}
+
+void blocks_invlpg(gva_t gva)
+{
+	if (!codemap_check_region(gva))
+		flush_all();
+}
+
+void blocks_flush_tlb(unsigned what)
+{
+	static u64 cr0, cr4, efer;
+	const struct vcpu *v = bt.env.v;
+	bool format = ((v->cr0 ^ cr0) & CR0_PG) ||
+		      ((v->cr4 ^ cr4) & (CR4_PSE | CR4_PAE | CR4_SMEP)) ||
+		      ((v->efer ^ efer) & EFER_NXE);
+
+	cr0 = v->cr0;
+	cr4 = v->cr4;
+	efer = v->efer;
+	if (format || ((what & MODE_PAGING) && !codemap_check_all()))
+		flush_all();
+	else if (codemap_forget_local())
+		new_targets_generation();
+}
+
+/* --- translation -------------------------------------------------------- */
+
+static bool want_callout(void *ctx, u32 eip)
+{
+	return hot_count(hot_insns, eip) >= HOT_FAULTS;
+}
+
+void blocks_note_fault(u32 eip)
+{
+	struct pagefault pf;
+	struct walk w;
+
+	if (hot_bump(hot_insns, eip) != HOT_FAULTS)
+		return;
+	if (!gwalk(bt.env.gpm, &bt.mode, GVA(eip), ACC_FETCH, false, &w, &pf))
+		return;
+	generation++;
+	count_add(CNT_BLOCKS_DROPPED, bt_cache_drop(&cache, w.gpa, 1));
+}
+
+static void must_verify(const struct bt_block *b)
+{
+	const char *why = bt_verify(&cache, b);
+
+	if (why)
+		panic("translated block for %#x refused by the verifier: %s",
+		      b->eip, why);
+}
+
+static struct bt_block *translate(gpa_t gpa, u32 eip, u32 mode)
+{
+	u64 start = host_tsc(), gfn = gpa.a >> PAGE_SHIFT;
+	struct bt_xlate_req req = {
+		.gpa = gpa,
+		.eip = eip,
+		.mode = mode,
+		.bytes = gpm_ptr(bt.env.gpm, gpa),
+		.avail = PAGE_SIZE - (u32)(gpa.a & ~PAGE_MASK),
+		.self_check = hot_count(hot_frames, gfn) >= HOT_WRITES,
+		.want_callout = want_callout,
+	};
+	struct bt_block *b;
+
+	if (!req.bytes)
+		return NULL;
+	if (bt_translate(&cache, &req, &b) == BT_XLATE_FULL) {
+		flush_all();
+		if (bt_translate(&cache, &req, &b) != BT_XLATE_OK)
+			panic("a block does not fit an empty cache");
+	}
+	must_verify(b);
+	bt_cache_insert(&cache, b);
+	if (!req.self_check)
+		track_add(bt.env.gpm->track, TRACK_CODE, gfn);
+	serialise();
+	count(CNT_BLOCKS);
+	count_add(CNT_BLOCK_INSNS, b->insns);
+	count_add(CNT_CACHE_BYTES, b->host_len);
+	ring_add(RING_BLOCK, eip, b->host_len);
+	count_add(CNT_TSC_TRANSLATE, host_tsc() - start);
+	return b;
+}
+
+/* Walked as a fetch, so A bits and execute permission are as hardware's. */
+static struct bt_block *find_block(struct vcpu *v, u32 mode)
+{
+	unsigned acc = ACC_FETCH;
+	u32 eip = (u32)v->rip;
+	struct pagefault pf;
+	struct bt_block *b;
+	struct walk w;
+
+	count(CNT_DISPATCHES);
+	if (!gwalk(bt.env.gpm, &bt.mode, GVA(eip), acc, true, &w, &pf))
+		return NULL;
+	b = bt_cache_find(&cache, w.gpa, eip, mode);
+	if (!b)
+		b = translate(w.gpa, eip, mode);
+	if (b && !codemap_add(eip, w.gpa, w.global || !w.levels)) {
+		flush_all(); /* the map is full: start over */
+		b = NULL;
+	}
+	return b;
+}
+
+const u8 *blocks_find(struct vcpu *v)
+{
+	u32 mode = bt_mode_of(v), eip = (u32)v->rip;
+	u64 space = bt_tag_space(targets_generation, mode);
+	const struct bt_target *t = &bt_target_table[eip % BT_TARGETS];
+	struct bt_block *b;
+
+	bt_plain(v)->tag_space = space;
+	if (t->tag == -(space | eip))
+		return (const u8 *)t->exec;
+	b = find_block(v, mode);
+	if (!b)
+		return NULL;
+	/* translating may have flushed, and with that changed the space */
+	space = bt_tag_space(targets_generation, mode);
+	bt_plain(v)->tag_space = space;
+	bt_cache_target(&cache, space, b);
+	return b->exec;
+}
+
+/* --- links --------------------------------------------------------------- */
+
+/* Both ends in one page, or at addresses that no CR3 load moves. */
+static bool link_allowed(u32 from, u32 to)
+{
+	if ((from ^ to) < PAGE_SIZE)
+		return true;
+	return codemap_global(from) && codemap_global(to);
+}
+
+const u8 *bt_on_link(struct vcpu *v, const u8 *ret)
+{
+	struct bt_exit *exit = bt_cache_exit_at(&cache, ret);
+	u64 before = generation;
+	const u8 *exec;
+	u32 from;
+
+	assert(exit);
+	from = exit->from->eip;
+	v->rip = exit->target;
+	exec = bt_on_dispatch(v);
+	if (exec && generation == before && link_allowed(from, exit->target)) {
+		bt_cache_link(exit, bt_cache_at(&cache, exec));
+		count(CNT_CHAINED);
+		serialise();
+	}
+	return exec;
+}
+
+/* --- start --------------------------------------------------------------- */
+
+#define META_FACTOR 2 /* bytes of block structures a byte of code */
+
+void blocks_init(u64 cache_bytes)
+{
+	u64 size = ALIGN_UP(cache_bytes, PAGE_SIZE);
+	u8 *write = palloc(size >> PAGE_SHIFT, PAGE_SIZE);
+	void *meta = palloc(META_FACTOR * size >> PAGE_SHIFT, PAGE_SIZE);
+	void *exec;
+
+	bt_target_table = palloc(BT_TARGETS * sizeof(*bt_target_table) >>
+				 PAGE_SHIFT, PAGE_SIZE);
+	if (!write || !meta || !bt_target_table ||
+	    !paging_map_exec(write, size, &exec))
+		fatal("too little memory for a translation cache of %llu KiB",
+		      (unsigned long long)size >> 10);
+	bt_cache_init(&cache, &(struct bt_cache_config){
+		.write = write, .exec = exec, .size = size,
+		.meta = meta, .meta_size = META_FACTOR * size,
+		.targets = bt_target_table,
+	});
+	bt.cache = &cache;
+	targets_generation = 1;
+	track_subscriber(bt.env.gpm->track, TRACK_CODE, code_written, NULL);
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The bt engine: kernel code from the translation cache, user code directly,
+ * everything else by the interpreter, one instruction at a time.
+ * Invariant: outside bt_enter() and bt_user_enter() all guest state is in the
+ * vcpu, at an instruction boundary.
+ */
+#include "bt/bt.h"
+
+#include "bt/desc.h"
+#include "bt/machine.h"
+#include "kernel/instr.h"
+#include "kernel/irq.h"
+#include "lib/counters.h"
+#include "lib/ring.h"
+#include "log.h"
+
+/* A hidden fault that comes back this often was not filled: our bug. */
+#define STUCK_FAULTS 256
+
+/* Bits of the real control registers that follow the guest (design, D11). */
+#define CR0_FOLLOWS (CR0_MP | CR0_EM | CR0_TS | CR0_AM)
+#define CR4_FOLLOWS (CR4_TSD | CR4_DE | CR4_OSFXSR | CR4_OSXMMEXCPT)
+
+struct bt bt;
+
+static void load_root(void)
+{
+	hpa_t root = shadow_root(bt.env.shadow, &bt.mode);
+
+	bt.root = root;
+	write_cr3(root.a);
+}
+
+static void mirror_controls(void)
+{
+	const struct vcpu *v = bt.env.v;
+	u64 cr0 = (read_cr0() & ~CR0_FOLLOWS) | (v->cr0 & CR0_FOLLOWS);
+	u64 cr4 = (read_cr4() & ~CR4_FOLLOWS) | (v->cr4 & CR4_FOLLOWS);
+
+	if (v->tsc_offset)
+		cr4 |= CR4_TSD; /* RDTSC at CPL 3 would show the host's */
+	if (cr0 != read_cr0())
+		write_cr0(cr0);
+	if (cr4 != read_cr4())
+		write_cr4(cr4);
+}
+
+static void bt_mode_changed(struct vcpu *v, unsigned what)
+{
+	if (what & (MODE_CR3 | MODE_PAGING)) {
+		walk_mode_of(v, &bt.mode);
+		desc_forget_tables();
+		blocks_flush_tlb(what);
+		load_root();
+	}
+	mirror_controls();
+}
+
+static void bt_invlpg(struct vcpu *v, gva_t gva)
+{
+	desc_forget_tables();
+	blocks_invlpg(gva);
+}
+
+static void bt_tlb_flush(struct vcpu *v, const gva_t *gva)
+{
+	if (gva)
+		invlpg((const void *)gva->a);
+	else
+		write_cr3(bt.root.a);
+}
+
+static void bt_unmapped(struct vcpu *v, gva_t gva, u64 size)
+{
+	desc_forget_tables();
+}
+
+static void check_stuck(gva_t gva)
+{
+	static u64 last_gva, last_count;
+	static unsigned times;
+	u64 progress = counters[CNT_HOST_FAULTS] - counters[CNT_HIDDEN_FAULTS];
+
+	if (gva.a != last_gva || progress != last_count)
+		times = 0;
+	last_gva = gva.a;
+	last_count = progress;
+	if (++times > STUCK_FAULTS)
+		panic("hidden fault at %#llx does not go away",
+		      (unsigned long long)gva.a);
+}
+
+bool bt_page_fault(gva_t gva, u32 error)
+{
+	struct pagefault pf;
+	gpa_t gpa;
+
+	bt.leave = LEAVE_STEP;
+	ring_add(RING_PAGE_FAULT, gva.a, error);
+	if (gva.a >> 32) /* ran over 4 GiB: the interpreter wraps */
+		return false;
+	switch (shadow_fault(bt.env.shadow, &bt.mode, gva, error, &pf, &gpa)) {
+	case SHADOW_FILLED:
+		check_stuck(gva);
+		return true;
+	case SHADOW_GUEST:
+		bt.leave = LEAVE_EVENT;
+		bt.event = (struct event){
+			.vector = VEC_PF, .kind = EV_EXCEPTION,
+			.has_error = true, .error = pf.error, .cr2 = pf.gva.a,
+		};
+		return false;
+	case SHADOW_TRACED:
+	case SHADOW_MMIO:
+		return false;
+	}
+	return false;
+}
+
+/* --- what the stubs call (bt/abi.h) ----------------------------------- */
+
+/* Something that only bt_run() deals with? Then translated code is left. */
+static bool must_leave(const struct vcpu *v)
+{
+	return v->attention || v->activity != ACT_ACTIVE ||
+	       emu_event_ready(v) || !bt_can_translate(v);
+}
+
+const u8 *bt_on_dispatch(struct vcpu *v)
+{
+	bt.leave = LEAVE_NONE;
+	return must_leave(v) ? NULL : blocks_find(v);
+}
+
+const u8 *bt_on_interp(struct vcpu *v)
+{
+	count(CNT_CALLOUTS);
+	ring_add(RING_CALLOUT, v->rip, 0);
+	emu_step(bt.env.emu);
+	return bt_on_dispatch(v);
+}
+
+/* Returns behind the callout only when nothing that shaped the block, and
+ * nothing that events depend on, has changed. */
+const u8 *bt_on_callout(struct vcpu *v, const u8 *ret)
+{
+	u64 generation = blocks_generation();
+	u32 mode = bt_mode_of(v);
+	u64 rip = v->rip;
+
+	count(CNT_CALLOUTS);
+	ring_add(RING_CALLOUT, v->rip, 0);
+	emu_step(bt.env.emu);
+	bt.leave = LEAVE_NONE;
+	if (must_leave(v))
+		return NULL;
+	if (v->rip == rip + bt.env.emu->insn.len && bt_mode_of(v) == mode &&
+	    blocks_generation() == generation)
+		return ret;
+	return blocks_find(v);
+}
+
+const u8 *bt_on_stale(struct vcpu *v, const u8 *ret)
+{
+	struct bt_block *b = bt_cache_at(bt.cache, ret - 1);
+
+	assert(b);
+	v->rip = b->eip;
+	bt_cache_drop_block(bt.cache, b);
+	return bt_on_dispatch(v);
+}
+
+/* --- the engine ------------------------------------------------------- */
+
+static const char *bt_probe(void)
+{
+	return NULL; /* long mode is all it needs, and boot has checked that */
+}
+
+static const char *bt_init(const struct engine_env *env)
+{
+	bt.env = *env;
+	walk_mode_of(env->v, &bt.mode);
+	blocks_init(env->cache_bytes);
+	desc_init();
+	host_exception_hook = bt_exception;
+	host_irq_hook = bt_irq;
+	return NULL;
+}
+
+static bool bt_can_run(const struct vcpu *v)
+{
+	return v->activity != ACT_SHUTDOWN;
+}
+
+static enum emu_result step(void)
+{
+	return emu_step(bt.env.emu);
+}
+
+/* What guest code was left for. */
+static enum emu_result handle_leave(void)
+{
+	enum leave why = bt.leave;
+
+	bt.leave = LEAVE_NONE;
+	if (why == LEAVE_EVENT)
+		return emu_deliver(bt.env.emu, &bt.event);
+	return why == LEAVE_STEP ? step() : EMU_OK;
+}
+
+static enum emu_result run_some(struct vcpu *v)
+{
+	const u8 *exec = NULL;
+
+	bt.leave = LEAVE_NONE;
+	if (bt_can_translate(v))
+		exec = blocks_find(v);
+	if (exec)
+		bt_enter(v, exec);
+	else if (!user_direct(v) || !user_run())
+		return step();
+	return handle_leave();
+}
+
+static void bt_run(struct vcpu *v, struct vcpu_exit *exit)
+{
+	if (!bt.root.a)
+		bt_mode_changed(v, MODE_CR3 | MODE_PAGING | MODE_OTHER);
+	exit->reason = EXIT_ATTENTION;
+	while (!v->attention) {
+		emu_poll_events(bt.env.emu);
+		if (v->activity == ACT_ACTIVE)
+			run_some(v);
+		if (v->activity == ACT_SHUTDOWN) {
+			exit->reason = EXIT_SHUTDOWN;
+			return;
+		}
+		if (v->activity == ACT_HALTED && !emu_event_ready(v)) {
+			exit->reason = EXIT_HALT;
+			return;
+		}
+	}
+}
+
+const struct engine bt_engine = {
+	.name = "bt",
+	.needs_shadow = true,
+	.probe = bt_probe,
+	.init = bt_init,
+	.can_run = bt_can_run,
+	.run = bt_run,
+	.mode_changed = bt_mode_changed,
+	.invlpg = bt_invlpg,
+	.tlb_flush = bt_tlb_flush,
+	.unmapped = bt_unmapped,
+};

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Host exceptions and interrupts while guest code runs, by the three rules of
+ * interruption (DESIGN.md): a hidden fault resumes at the same host
+ * instruction, a guest-visible one rolls back to the guest instruction, an
+ * asynchronous event steps forward to the next boundary.
+ */
+#include "bt/machine.h"
+#include "kernel/instr.h"
+#include "kernel/irq.h"
+#include "lib/counters.h"
+#include "lib/ring.h"
+#include "log.h"
+
+static bool from_user(const struct host_frame *f)
+{
+	return (f->cs & 3) == 3;
+}
+
+static bool in_cache(u64 rip)
+{
+	const struct bt_cache_config *c = &bt.cache->cfg;
+
+	return rip - (u64)c->exec < c->size;
+}
+
+/* The part of the indirect stub that counts as translated code. */
+static bool in_indirect_stub(u64 rip)
+{
+	return rip - (u64)bt_stub_indirect <
+	       (u64)(bt_stub_indirect_miss - bt_stub_indirect);
+}
+
+static u32 guest_eip(u64 rip)
+{
+	const struct bt_block *b = bt_cache_at(bt.cache, (const u8 *)rip);
+	const struct bt_map *m = b ? bt_block_map(b, (const u8 *)rip) : NULL;
+
+	if (!m)
+		panic("no guest instruction for host pc %#llx",
+		      (unsigned long long)rip);
+	return b->eip + m->guest;
+}
+
+static void save(const struct host_frame *f, u32 eip)
+{
+	struct vcpu *v = bt.env.v;
+
+	v->gpr[R_AX] = (u32)f->rax;
+	v->gpr[R_CX] = (u32)f->rcx;
+	v->gpr[R_DX] = (u32)f->rdx;
+	v->gpr[R_BX] = (u32)f->rbx;
+	v->gpr[R_SP] = (u32)f->r12;
+	v->gpr[R_BP] = (u32)f->rbp;
+	v->gpr[R_SI] = (u32)f->rsi;
+	v->gpr[R_DI] = (u32)f->rdi;
+	v->rip = eip;
+	v->rflags = (v->rflags & ~(BT_FLAGS_REAL | EFLAGS_IF)) |
+		    (f->rflags & BT_FLAGS_REAL) | bt_plain(v)->iflag;
+}
+
+static NORETURN void leave(const struct host_frame *f, u32 eip)
+{
+	bt.stepping = false;
+	save(f, eip);
+	bt_unwind();
+}
+
+/* Everything but a page fault is the guest instruction's own: interpreting it
+ * raises what is right. */
+static void cache_fault(struct host_frame *f)
+{
+	u32 eip;
+
+	bt.leave = LEAVE_STEP;
+	if (f->vector == VEC_PF &&
+	    bt_page_fault(GVA(read_cr2()), (u32)f->error))
+		return;
+	eip = guest_eip(f->rip);
+	if (f->vector == VEC_PF && bt.leave == LEAVE_STEP)
+		blocks_note_fault(eip);
+	leave(f, eip);
+}
+
+/*
+ * A boundary where events may be delivered: leave there. A stub other than
+ * the indirect one ends in a test for events, so it may just run.
+ */
+static void step_forward(struct host_frame *f)
+{
+	const struct bt_block *b;
+	const struct bt_map *m;
+
+	count(CNT_STEPS);
+	f->rflags |= EFLAGS_TF;
+	bt.stepping = true;
+	if (in_indirect_stub(f->rip))
+		return;
+	if (!in_cache(f->rip)) {
+		f->rflags &= ~EFLAGS_TF;
+		bt.stepping = false;
+		return;
+	}
+	b = bt_cache_at(bt.cache, (const u8 *)f->rip);
+	m = b ? bt_block_boundary(b, (const u8 *)f->rip) : NULL;
+	if (!m || (m->flags & BT_MAP_INHIBIT))
+		return;
+	bt.leave = LEAVE_NONE;
+	leave(f, b->eip + m->guest);
+}
+
+/* The load of a guest segment or the IRETQ to CPL 3 was refused. */
+static bool refused_user_state(const struct host_frame *f)
+{
+	if (f->rip < (u64)bt_user_loads || f->rip >= (u64)bt_user_loads_end)
+		return false;
+	bt.leave = LEAVE_STEP;
+	return true;
+}
+
+bool bt_exception(struct host_frame *f)
+{
+	bool user = from_user(f);
+
+	if (f->vector == VEC_NMI || f->vector == VEC_MC || f->vector == VEC_DF)
+		return false;
+	if (!user && refused_user_state(f))
+		bt_unwind();
+	if (f->vector == VEC_DB && bt.stepping && !user) {
+		step_forward(f);
+		return true;
+	}
+	if (!user && !in_cache(f->rip))
+		return false;
+	count(CNT_HOST_FAULTS);
+	ring_add(RING_FAULT, f->vector, f->rip);
+	if (user)
+		user_exception(f);
+	else
+		cache_fault(f);
+	return true;
+}
+
+void bt_irq(struct host_frame *f)
+{
+	if (from_user(f))
+		user_interrupt(f);
+	else if (bt.env.v->attention && !bt.stepping &&
+		 (in_cache(f->rip) || in_indirect_stub(f->rip)))
+		step_forward(f);
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The machine half of bt: what engine.c, fault.c, user.c and desc.c share. The
+ * pure half (translate, emit, cache) knows nothing of it.
+ */
+#ifndef BT_MACHINE_H
+#define BT_MACHINE_H
+
+#include "bt/block.h"
+#include "cpu/engine.h"
+#include "kernel/frame.h"
+#include "mm/gwalk.h"
+#include "mm/shadow.h"
+
+/* What the run loop of bt does after guest code was left. */
+enum leave {
+	LEAVE_NONE,  /* look at events, go on */
+	LEAVE_STEP,  /* interpret the instruction at RIP: it faulted for us */
+	LEAVE_EVENT, /* deliver bt.event: the guest's own exception */
+};
+
+struct bt {
+	struct engine_env env;
+	struct walk_mode mode;
+	hpa_t root; /* in CR3 */
+	enum leave leave;
+	struct event event;
+	bool stepping; /* TF rolls translated code forward to a boundary */
+	struct bt_cache *cache;
+};
+
+extern struct bt bt;
+
+/* --- switch.asm ------------------------------------------------------ */
+
+/*
+ * Run translated code from `exec` with the guest state of v until a stub or a
+ * fault leaves it. Returns with interrupts on and all guest state in v.
+ * Returns at once when v->attention is set.
+ */
+void bt_enter(struct vcpu *v, const void *exec);
+
+/* Run CPL 3 code at v's state; returns likewise. reload: load DS, ES, FS and
+ * GS even where the selectors are those already loaded. */
+void bt_user_enter(struct vcpu *v, bool reload);
+
+/* From an exception handler: drop its frame, return from bt_enter() or
+ * bt_user_enter(). */
+void bt_unwind(void) NORETURN;
+
+/* The instructions of bt_user_enter() that may fault on guest state. */
+extern const u8 bt_user_loads[], bt_user_loads_end[];
+
+/* r14 of translated code. */
+extern struct bt_target *bt_target_table;
+
+/* --- fault.c ---------------------------------------------------------- */
+
+/* The hooks of kernel/irq.h. */
+bool bt_exception(struct host_frame *f);
+void bt_irq(struct host_frame *f);
+
+/* --- user.c ----------------------------------------------------------- */
+
+/* May the CPL 3 state in v run directly? (desc_sync() decides the rest.) */
+bool user_direct(const struct vcpu *v);
+
+/* Run it until something needs us; false: its segments cannot be shadowed. */
+bool user_run(void);
+
+/* An exception or a wanted interruption out of user code. Returns to resume it. */
+void user_exception(struct host_frame *f);
+void user_interrupt(struct host_frame *f);
+
+/* --- blocks.c --------------------------------------------------------- */
+
+void blocks_init(u64 cache_bytes);
+
+/* Translated code for v's state, made if need be; NULL: cannot be fetched or
+ * translated, interpret. */
+const u8 *blocks_find(struct vcpu *v);
+
+/* A write to the traced instruction's operand, or MMIO, cost a fault at eip:
+ * when that happens often it is translated anew, as a callout. */
+void blocks_note_fault(u32 eip);
+
+/* The guest flushed translations (page at gva, or all that CR3 or a paging
+ * control bit governs): forget what relied on them. */
+void blocks_invlpg(gva_t gva);
+void blocks_flush_tlb(unsigned what);
+
+/* Changes whenever translated code may have been dropped or flushed. */
+u64 blocks_generation(void);
+
+/* --- engine.c --------------------------------------------------------- */
+
+/*
+ * A page fault of the guest at gva. True: filled, run on. False: bt.leave and
+ * bt.event say what to do at the instruction.
+ */
+bool bt_page_fault(gva_t gva, u32 error);
+
+#endif
