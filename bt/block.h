@@ -45,8 +45,14 @@ static inline enum bt_seg bt_mode_seg(u32 mode, enum sreg seg)
  */
 bool bt_can_translate(const struct vcpu *v);
 
-/* Host offset in a block -> guest instruction. Sorted by host; one a guest
- * instruction, and one for the state after the last one where code follows. */
+/*
+ * Host offset in a block -> guest instruction. Sorted by host; one a guest
+ * instruction, and one for the state after the last one where the block falls
+ * through. Entry 0 has host 0: prefix code (self-check, counting) is the first
+ * instruction's. A fault rolls back to its entry; an event rolls forward to an
+ * address that is exactly an entry's. The exits of a branch have no entry: an
+ * event there steps on, into the next block or into bt_stub_link.
+ */
 struct bt_map {
 	u16 host;  /* offset of the first host instruction */
 	u16 guest; /* offset of the guest instruction from the block's eip */
@@ -78,7 +84,9 @@ struct bt_block {
 	u32 mode;
 	u16 guest_len; /* source bytes */
 	u16 insns;     /* guest instructions */
+	u16 counted;   /* of them, how many the block adds to v->insn_count */
 	u16 host_len;
+	u16 prefix;    /* host bytes of self-check and counting, at the start */
 	u8 flags;      /* BT_BLOCK_* */
 	u8 exit_count;
 	u16 map_count;
@@ -159,6 +167,20 @@ const struct bt_map *bt_block_map(const struct bt_block *b, const u8 *exec);
  * the block's fall-through exit)? Then NULL is not returned. */
 const struct bt_map *bt_block_boundary(const struct bt_block *b,
 				       const u8 *exec);
+/*
+ * For bt_on_callout: may the code behind the call go on if the guest is now at
+ * `eip`? (That is the instruction after the one called out.)
+ */
+bool bt_block_continues(const struct bt_block *b, const u8 *ret, u32 eip);
+
+/*
+ * A counting block adds b->counted to v->insn_count at its entry; callouts
+ * count themselves, so when bt_on_callout is called for an instruction without
+ * BT_MAP_CALLOUT (STI and POPF in their rare case) it is counted twice.
+ * This is
+ * how much of that is not yet due at this address, being the translated instructions from the one at `exec` on.
+ */
+unsigned bt_block_uncounted(const struct bt_block *b, const u8 *exec);
 
 /* ---- the translator (bt/translate.c) ---- */
 
@@ -168,7 +190,8 @@ struct bt_xlate_req {
 	u32 mode;
 	const u8 *bytes; /* source bytes at gpa */
 	u32 avail;       /* how many, to the end of the page */
-	bool self_check;
+	bool self_check; /* every instruction that may store then ends the block */
+	bool count;      /* add the translated instructions to v->insn_count */
 	/* May be NULL. True: make the instruction at eip a callout. */
 	bool (*want_callout)(void *ctx, u32 eip);
 	void *ctx;

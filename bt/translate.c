@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One guest basic block into one block of host code: decode, apply the rule,
+ * note the map, until control flow, the page's end or a cap. An instruction
+ * that straddles the page, or that is undefined, is the interpreter's.
+ */
+#include "bt/xlate.h"
+
+#include "lib/string.h"
+#include "log.h"
+
+/* The most host bytes that one guest instruction and an exit take. */
+#define INSN_BYTES 256
+/* Host bytes of the self-check for each source byte, and beside them. */
+#define CHECK_BYTES_PER_BYTE 10
+#define PREFIX_BYTES 64
+
+static void note_map(struct xlate *x, u8 flags)
+{
+	x->map[x->map_count++] = (struct bt_map){
+		.host = x->insns ? (u16)emit_offset(&x->e) : 0,
+		.guest = (u16)(x->eip - x->req->eip),
+		.flags = flags,
+	};
+}
+
+static bool lock_allowed(const struct insn *i)
+{
+	return !(i->prefixes & PFX_LOCK) ||
+	       ((i->attrs & ATTR_LOCKABLE) && i->has_mem);
+}
+
+/* False: there is no instruction to translate, only one to interpret. */
+static bool decode(struct xlate *x)
+{
+	u32 offset = x->eip - x->req->eip;
+
+	if (insn_decode(&x->insn, x->req->bytes + offset,
+			x->req->avail - offset, 4) != DECODE_OK ||
+	    !lock_allowed(&x->insn))
+		return false;
+	x->next_eip = x->eip + x->insn.len;
+	return true;
+}
+
+static bool forced_out(const struct xlate *x)
+{
+	return x->req->want_callout &&
+	       x->req->want_callout(x->req->ctx, x->eip);
+}
+
+/* True: in place. False: nothing emitted, a callout is needed. */
+static bool in_place(struct xlate *x, const struct rule *rule)
+{
+	u8 *start = x->e.p;
+	struct insn saved = x->insn;
+
+	if (!rule->gen || forced_out(x))
+		return false;
+	if (rule->gen(x))
+		return true;
+	x->e.p = start;
+	x->insn = saved;
+	return false;
+}
+
+static bool pushes(enum op op)
+{
+	return op == OP_PUSH || op == OP_PUSHF || op == OP_PUSH_SREG;
+}
+
+/* May the instruction change memory, and with it the block's own source? */
+static bool may_store(const struct xlate *x, bool called_out)
+{
+	const struct insn *i = &x->insn;
+
+	if (called_out || pushes(i->op) || i->op == OP_MOVS ||
+	    i->op == OP_STOS)
+		return true;
+	if (!i->has_mem)
+		return false;
+	if (i->attrs & (ATTR_FPU | ATTR_MMX | ATTR_SSE))
+		return true;
+	return (i->opnd[0].kind == OPK_MEM && (i->attrs & ATTR_WRITES0)) ||
+	       (i->opnd[1].kind == OPK_MEM && (i->attrs & ATTR_WRITES1));
+}
+
+static void translate_one(struct xlate *x, bool inhibited)
+{
+	const struct rule *rule = rule_of(x->insn.op);
+	u8 flags = inhibited ? BT_MAP_INHIBIT : 0;
+	struct bt_map *m = &x->map[x->map_count];
+	bool in_cache;
+
+	note_map(x, flags);
+	in_cache = in_place(x, rule);
+	if (!in_cache) {
+		m->flags |= BT_MAP_CALLOUT;
+		if (rule->ends || (x->insn.attrs & ATTR_BRANCH))
+			gen_interp(x);
+		else
+			gen_callout(x);
+	}
+	x->counted += in_cache;
+	if (x->req->self_check && !x->done && may_store(x, !in_cache)) {
+		x->eip = x->next_eip;
+		x->insns++;
+		note_map(x, 0);
+		gen_exit(x, x->eip, 0);
+		x->insns--;
+		x->eip -= x->insn.len;
+	}
+}
+
+static void interpret_one(struct xlate *x, bool inhibited)
+{
+	note_map(x, BT_MAP_CALLOUT | (inhibited ? BT_MAP_INHIBIT : 0));
+	gen_interp(x);
+	x->insns++;
+}
+
+static bool room_for_more(const struct xlate *x)
+{
+	u32 len = x->eip - x->req->eip;
+	u32 check = x->req->self_check ? len * CHECK_BYTES_PER_BYTE : 0;
+
+	return x->insns < BT_BLOCK_INSNS && len < x->req->avail &&
+	       emit_offset(&x->e) - x->prefix + check + PREFIX_BYTES +
+	       2 * INSN_BYTES < BT_BLOCK_BYTES;
+}
+
+/* Guest instructions from x->req->eip on; leaves x->eip behind the last. */
+static void translate_insns(struct xlate *x)
+{
+	bool inhibited = false;
+
+	while (!x->done) {
+		if (!room_for_more(x)) {
+			note_map(x, inhibited ? BT_MAP_INHIBIT : 0);
+			gen_exit(x, x->eip, 0);
+			return;
+		}
+		if (!decode(x)) {
+			interpret_one(x, inhibited);
+			return;
+		}
+		translate_one(x, inhibited);
+		inhibited = x->insn.attrs & ATTR_INHIBIT;
+		x->insns++;
+		x->eip = x->next_eip;
+	}
+}
+
+/* check_len: source bytes that the prefix compares; 0: no self-check. */
+static void translate_pass(struct xlate *x, const struct bt_xlate_req *req,
+			   struct emit *e, unsigned check_len)
+{
+	memset(x, 0, sizeof(*x));
+	x->req = req;
+	x->eip = req->eip;
+	x->e = *e;
+	if (check_len)
+		gen_self_check(x, check_len);
+	if (req->count)
+		gen_count(x);
+	x->prefix = emit_offset(&x->e);
+	translate_insns(x);
+	finish_count(x);
+}
+
+static u32 source_length(const struct xlate *x)
+{
+	u32 len = x->eip - x->req->eip;
+
+	/* An instruction that was left to the interpreter counts as source. */
+	return len ? len : 1;
+}
+
+static void fill_block(struct bt_block *b, const struct xlate *x)
+{
+	const struct bt_xlate_req *req = x->req;
+
+	b->gpa = req->gpa;
+	b->eip = req->eip;
+	b->mode = req->mode;
+	b->flags = req->self_check ? BT_BLOCK_SELF_CHECK : 0;
+	b->guest_len = (u16)source_length(x);
+	b->insns = (u16)x->insns;
+	b->counted = req->count ? (u16)x->counted : 0;
+	b->prefix = (u16)x->prefix;
+	b->exit_count = (u8)x->exit_count;
+	for (unsigned i = 0; i < x->exit_count; i++) {
+		b->exits[i] = x->exits[i];
+		b->exits[i].from = b;
+	}
+}
+
+enum bt_xlate_result bt_translate(struct bt_cache *c,
+				  const struct bt_xlate_req *req,
+				  struct bt_block **block)
+{
+	struct xlate x;
+	struct emit e;
+
+	if (!bt_cache_reserve(c, &e))
+		return BT_XLATE_FULL;
+	translate_pass(&x, req, &e, 0);
+	if (req->self_check)
+		translate_pass(&x, req, &e, source_length(&x));
+	*block = bt_cache_commit(c, &x.e, x.map, x.map_count);
+	fill_block(*block, &x);
+	return BT_XLATE_OK;
+}
