@@ -6,6 +6,7 @@
  * was ("Access Rights", "Page-Fault Exceptions", "Accessed and Dirty Flags").
  */
 #include "mm/gwalk.h"
+#include "mm/internal.h"
 #include "lib/string.h"
 
 /* What CPUID tells the guest; walk_mode.maxphyaddr of every mode. */
@@ -67,7 +68,7 @@ static u64 entry_read(const struct gpm *g, gpa_t gpa, unsigned size)
  * Reserved bits of a present entry. 32-bit entries have them only in a 4 MiB
  * page: bits 21 down to the first above the PSE-36 address bits.
  */
-static u64 reserved_bits(const struct walk_mode *m, unsigned level, bool leaf)
+u64 gwalk_reserved(const struct walk_mode *m, unsigned level, bool leaf)
 {
 	u64 bits;
 
@@ -198,7 +199,7 @@ static bool descend(const struct gpm *g, const struct walk_mode *m,
 		if (!(e & PTE_P))
 			return false;
 		*cause = PFEC_P | PFEC_RSVD;
-		if (unlikely(e & reserved_bits(m, level, leaf)))
+		if (unlikely(e & gwalk_reserved(m, level, leaf)))
 			return false;
 		w->table[level - 1] = GPA(table);
 		w->entry_gpa[level - 1] = at;

@@ -25,12 +25,22 @@ struct shadow_config {
 	u32 pool_pages;      /* shadow pages; at least 64 */
 	bool nx;             /* the host has EFER.NXE: use bit 63 */
 	bool kernel_nx;      /* bt: supervisor leaves carry NX (D13) */
+	u8 prefetch;         /* ready neighbours filled with a leaf; 8 is good */
 	/*
 	 * Upper half of every 4-level root: entries 256..511 are copied from
 	 * this PML4 page when a root is made (D13). NULL in tests and vmx.
 	 */
 	const u64 *host_pml4;
-	/* Drop hardware translations: one page, or all (gva NULL). */
+	/*
+	 * Zeroed pages below 4 GiB, for the roots of SHADOW_ROOT_PAE. NULL: palloc.
+	 */
+	void *(*alloc_low)(void *ctx, u64 pages);
+	/*
+	 * Drop hardware translations: one page, or all (gva NULL), before the
+	 * guest runs again. Not called for what the guest itself must still
+	 * flush: that waits for its shadow_invlpg() or shadow_flush(), or for
+	 * the moment when it would matter to others (a frame becomes tracked).
+	 */
 	void (*tlb_flush)(void *ctx, const gva_t *gva);
 	/* The mapping of this linear range may have changed: bt cuts links. */
 	void (*unmapped)(void *ctx, gva_t gva, u64 size);
@@ -47,12 +57,18 @@ void shadow_destroy(struct shadow *s);
  * A hardware page fault at gva with hardware error code `error` in mode m.
  * acc of the access is derived from the error code. On SHADOW_GUEST *pf is the
  * guest's fault; on SHADOW_TRACED and SHADOW_MMIO *gpa is the address. A and D
- * bits in the guest's tables are updated as the walk finds.
+ * are set in the guest's tables on SHADOW_FILLED; where the access is emulated
+ * the emulation's own walk sets them.
  */
 enum shadow_result shadow_fault(struct shadow *s, const struct walk_mode *m,
 				gva_t gva, u32 error, struct pagefault *pf,
 				gpa_t *gpa);
 
+/*
+ * The guest's own flushes: INVLPG, and every CR3 load or change of paging mode
+ * (a CR3 load: shadow_flush(s, m, false), then shadow_root()). Both end in
+ * tlb_flush.
+ */
 void shadow_invlpg(struct shadow *s, const struct walk_mode *m, gva_t gva);
 /* global: also global pages (mode changes, CR4.PGE toggles). */
 void shadow_flush(struct shadow *s, const struct walk_mode *m, bool global);
@@ -60,8 +76,11 @@ void shadow_flush(struct shadow *s, const struct walk_mode *m, bool global);
 /* Root to load into the hardware CR3 for this mode; never fails. */
 hpa_t shadow_root(struct shadow *s, const struct walk_mode *m);
 
-/* Compare every present shadow entry with the guest's tables; differences
- * are reported through log_error. Returns how many. */
+/*
+ * Compare every present shadow entry with the guest's tables, and the reverse
+ * map with the entries; differences are reported through log_error. Returns
+ * how many.
+ */
 unsigned shadow_audit(struct shadow *s, const struct walk_mode *m);
 
 #endif

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside of the shadow MMU.
+ *
+ *   root (PML4 -> PDPT, or 4 PDPTEs) -> level 2 page -> level 1 page -> frame
+ *
+ * Level 1 and 2 tables come from one pool; each is found by its key: the guest
+ * frame that it shadows and the role that says how the frame is read. Every
+ * present entry is a "slot" on one list: leaves on their frame's, links to
+ * tables on the table's `parents`. So any table and any frame can be taken out
+ * of the hardware's sight in time proportional to its uses.
+ *
+ * Upper entries grant everything; leaves carry the rights of all levels.
+ */
+#ifndef MM_INTERNAL_H
+#define MM_INTERNAL_H
+
+#include "lib/counters.h"
+#include "log.h"
+#include "mm/shadow.h"
+#include "mm/track.h"
+
+#define SLOTS 512u
+
+/* What shapes a shadow page besides the frame. */
+union role {
+	struct {
+		u32 level : 2;    /* 1 or 2 */
+		u32 quadrant : 2; /* 32-bit: which part of the guest's table */
+		u32 direct : 1;   /* no guest table: gfn is where it maps to */
+		u32 w : 1;        /* rights of the levels above (direct: of */
+		u32 u : 1;        /* the guest's large leaf) */
+		u32 nx : 1;
+		u32 d : 1;        /* direct: the large leaf is dirty */
+		/* The mode; the same in every page under one root. */
+		u32 format : 2;
+		u32 pse : 1;
+		u32 nxe : 1;
+		u32 wp0 : 1;      /* CR0.WP = 0; the next two only then */
+		u32 smep : 1;
+		u32 smap : 1;
+		u32 maxphyaddr : 6;
+	};
+	u32 word;
+};
+
+struct spage {
+	u64 gfn;
+	union role role;
+	u32 hash_next; /* also the free list */
+	u32 parents;   /* list of slots that point here */
+	u32 live;      /* present entries */
+	u32 gva;       /* linear address of entry 0, unless `several` */
+	bool several;  /* linked at more than one linear address */
+	bool linked;   /* was ever linked: gva is good */
+	bool used;
+	bool recent;   /* for the clock */
+	u8 writes;     /* guest writes since the last fault through it */
+	u8 zeroes;     /* zero writes in a row */
+};
+
+struct root {
+	union role mode; /* only the mode's fields */
+	bool used;
+	u64 base[4]; /* 32-bit: CR3 in [0]; PAE: PDPTEs */
+	u64 *pdpt;   /* 4 entries in use */
+	hpa_t hpa;   /* for the hardware's CR3 */
+	u64 stamp;   /* last use */
+};
+
+struct link {
+	u32 next, prev; /* slots; 0: none */
+};
+
+enum { STALE_LEAF = 1, STALE_TABLE = 2 };
+
+#define PENDING_MAX 8u
+
+struct shadow {
+	struct shadow_config cfg;
+	struct gpm *gpm;
+	struct track *track;
+
+	/* Page 0 is never used, so 0 means "none" for pages and slots. */
+	u64 *tables;
+	hpa_t tables_hpa;
+	struct spage *pages;
+	u32 page_count; /* with page 0 */
+	u32 free_head, free_count;
+	u32 clock;
+	u32 *hash;
+	u32 hash_mask;
+
+	/* Slot n is entry n % 512 of page n / 512; then 4 for each root. */
+	struct link *links;
+	u32 root_slots; /* the first of them */
+	u32 *frame_slots; /* list head of each frame: 4 KiB leaves */
+	u32 *large_slots; /* of each 2 MiB: large leaves */
+
+	struct root *roots;
+	u32 root_count;
+	struct root *current;
+	u64 stamp;
+
+	/*
+	 * What the TLB may still hold though the tables do not: nothing has to
+	 * be flushed until the guest must flush it too, a frame becomes
+	 * tracked (any), or a table page is used again (STALE_TABLE).
+	 */
+	u8 stale;
+	unsigned depth;   /* nested entries into the shadow MMU */
+	unsigned pending; /* flushes due at the outermost exit */
+	gva_t pending_gva[PENDING_MAX];
+};
+
+/* Rights of a guest leaf, all levels combined. */
+struct rights {
+	bool w, u, nx, d;
+};
+
+/* gwalk.c: reserved bits of a present entry. */
+u64 gwalk_reserved(const struct walk_mode *m, unsigned level, bool leaf);
+
+/* shadow.c */
+void shadow_enter(struct shadow *s);
+void shadow_leave(struct shadow *s); /* does the flushes that are due */
+void shadow_flush_one(struct shadow *s, gva_t gva);
+void shadow_flush_slot(struct shadow *s, u32 slot);
+void shadow_flush_all(struct shadow *s);
+
+/* shadow_leaf.c: what the hardware may be shown of a guest leaf. */
+u64 leaf_flags(const struct shadow *s, union role role, struct rights r,
+	       bool kernel_write);
+u64 leaf_entry(const struct shadow *s, u64 flags, u64 gfn);
+bool leaf_large_ok(const struct shadow *s, u64 gfn);
+u64 table_entry_read(const struct shadow *s, const struct spage *p,
+		     unsigned slot);
+bool leaf_decode(const struct spage *p, u64 entry, struct rights *r, u64 *gfn);
+void leaf_prefetch(struct shadow *s, struct spage *p, unsigned slot,
+		   unsigned n);
+
+/* shadow_fill.c */
+void shadow_fill(struct shadow *s, const struct walk_mode *m, gva_t gva,
+		 const struct walk *w, bool kernel_write);
+
+/* shadow_pool.c */
+struct spage *spage_get(struct shadow *s, u64 gfn, union role role);
+struct spage *spage_first(const struct shadow *s, u64 gfn);
+struct spage *spage_next(const struct shadow *s, const struct spage *p);
+void spage_link(struct shadow *s, u32 slot, struct spage *child, u64 gva);
+void spage_drop_entry(struct shadow *s, u32 slot);
+void spage_zap(struct shadow *s, struct spage *p);
+void spage_reserve(struct shadow *s);
+
+/* shadow_root.c */
+struct root *root_get(struct shadow *s, const struct walk_mode *m);
+u32 root_count_for(u32 pool_pages);
+bool root_init(struct shadow *s);
+void root_free(struct shadow *s);
+
+/* shadow_write.c */
+void shadow_traced(void *ctx, gpa_t gpa, const void *old, unsigned size);
+
+/* rmap.c */
+void rmap_set(struct shadow *s, u32 slot, u64 entry);
+void rmap_clear(struct shadow *s, u32 slot);
+void rmap_protect(void *ctx, u64 gfn);
+bool rmap_holds(struct shadow *s, u32 slot); /* for audits */
+
+static inline u32 spage_index(const struct shadow *s, const struct spage *p)
+{
+	return (u32)(p - s->pages);
+}
+
+static inline u64 *spage_table(const struct shadow *s, const struct spage *p)
+{
+	return s->tables + (u64)spage_index(s, p) * SLOTS;
+}
+
+static inline u32 spage_slot(const struct shadow *s, const struct spage *p,
+			     unsigned i)
+{
+	return spage_index(s, p) * SLOTS + i;
+}
+
+static inline u64 *slot_entry(const struct shadow *s, u32 slot)
+{
+	if (likely(slot < s->root_slots))
+		return &s->tables[slot];
+	slot -= s->root_slots;
+	return &s->roots[slot / 4].pdpt[slot % 4];
+}
+
+/* 1, 2, or 3 for a root's. */
+static inline unsigned slot_level(const struct shadow *s, u32 slot)
+{
+	return slot < s->root_slots ? s->pages[slot / SLOTS].role.level : 3;
+}
+
+static inline bool entry_is_table(unsigned level, u64 entry)
+{
+	return level == 3 || (level == 2 && !(entry & PTE_PS));
+}
+
+static inline struct spage *entry_child(const struct shadow *s, u64 entry)
+{
+	return &s->pages[((entry & PTE_ADDR) - s->tables_hpa.a) >> PAGE_SHIFT];
+}
+
+static inline u64 entry_gfn(const struct shadow *s, u64 entry)
+{
+	return ((entry & PTE_ADDR) - s->gpm->hpa.a) >> PAGE_SHIFT;
+}
+
+/* Guest entries are 4 or 8 bytes. */
+static inline unsigned role_entry_size(union role role)
+{
+	return role.format == WALK_32BIT ? 4 : 8;
+}
+
+/* Index in the guest's table that entry `slot` of a page stands for. */
+static inline unsigned role_guest_index(union role role, unsigned slot)
+{
+	if (role.format != WALK_32BIT)
+		return slot;
+	return role.level == 1 ? role.quadrant * 512 + slot
+			       : role.quadrant * 256 + slot / 2;
+}
+
+#endif

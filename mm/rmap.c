@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The reverse map: every present entry ("slot") is on the list of what it
+ * points to. The links lie in one array with a pair for each slot there can
+ * be, so the map never allocates. Entries change only through here.
+ */
+#include "mm/internal.h"
+
+/* The head of the list that an entry belongs on. */
+static u32 *list_of(struct shadow *s, unsigned level, u64 entry)
+{
+	if (entry_is_table(level, entry))
+		return &entry_child(s, entry)->parents;
+	if (level == 2)
+		return &s->large_slots[entry_gfn(s, entry) >> 9];
+	return &s->frame_slots[entry_gfn(s, entry)];
+}
+
+static void live_add(struct shadow *s, u32 slot, int n)
+{
+	if (slot < s->root_slots)
+		s->pages[slot / SLOTS].live += (u32)n;
+}
+
+/* The slot must be empty. */
+void rmap_set(struct shadow *s, u32 slot, u64 entry)
+{
+	u64 *e = slot_entry(s, slot);
+	u32 *head = list_of(s, slot_level(s, slot), entry);
+
+	assert(!*e);
+	s->links[slot] = (struct link){ *head, 0 };
+	if (*head)
+		s->links[*head].prev = slot;
+	*head = slot;
+	live_add(s, slot, 1);
+	*(volatile u64 *)e = entry;
+}
+
+/* The slot must not be empty. */
+void rmap_clear(struct shadow *s, u32 slot)
+{
+	u64 *e = slot_entry(s, slot);
+	u32 *head = list_of(s, slot_level(s, slot), *e);
+	struct link *l = &s->links[slot];
+
+	*(volatile u64 *)e = 0;
+	if (l->prev)
+		s->links[l->prev].next = l->next;
+	else
+		*head = l->next;
+	if (l->next)
+		s->links[l->next].prev = l->prev;
+	live_add(s, slot, -1);
+}
+
+/* Is the present slot properly on its list? */
+bool rmap_holds(struct shadow *s, u32 slot)
+{
+	u32 *head = list_of(s, slot_level(s, slot), *slot_entry(s, slot));
+	const struct link *l = &s->links[slot];
+
+	if ((l->prev ? s->links[l->prev].next : *head) != slot)
+		return false;
+	return !l->next || (s->links[l->next].prev == slot &&
+			    *slot_entry(s, l->next));
+}
+
+/* The frame has become tracked: no writable entry for it may be left. */
+void rmap_protect(void *ctx, u64 gfn)
+{
+	struct shadow *s = ctx;
+	u32 slot;
+
+	shadow_enter(s);
+	for (slot = s->frame_slots[gfn]; slot; slot = s->links[slot].next) {
+		u64 *e = slot_entry(s, slot);
+
+		if (!(*e & PTE_W))
+			continue;
+		*(volatile u64 *)e = *e & ~(PTE_W | PTE_D);
+		shadow_flush_slot(s, slot);
+	}
+	while ((slot = s->large_slots[gfn >> 9])) {
+		rmap_clear(s, slot);
+		s->stale |= STALE_TABLE;
+	}
+	if (s->stale)
+		shadow_flush_all(s);
+	shadow_leave(s);
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The four verbs of the shadow MMU, and when the hardware's TLB is flushed.
+ * Every way in is bracketed by shadow_enter() and shadow_leave(), which may
+ * nest (a fill sets A bits, which are traced writes); flushes are collected
+ * and done once, on the way out.
+ */
+#include "mm/shadow.h"
+#include "lib/string.h"
+#include "kernel/host.h"
+#include "mm/internal.h"
+
+#define POOL_MIN 64u
+
+static void *array_alloc(u64 count, u64 size)
+{
+	return palloc(ALIGN_UP(count * size, PAGE_SIZE) / PAGE_SIZE, PAGE_SIZE);
+}
+
+static void array_free(void *p, u64 count, u64 size)
+{
+	if (p)
+		palloc_free(p, ALIGN_UP(count * size, PAGE_SIZE) / PAGE_SIZE);
+}
+
+static u32 hash_size(u32 pages)
+{
+	u32 n = 64;
+
+	while (n < pages)
+		n *= 2;
+	return n;
+}
+
+/* Every array, with its length; used to take and to give back. */
+static bool arrays(struct shadow *s, bool take)
+{
+	u64 frames = gpm_frames(s->gpm);
+	struct {
+		void **at;
+		u64 count, size;
+	} list[] = {
+		{ (void **)&s->tables, s->page_count, PAGE_SIZE },
+		{ (void **)&s->pages, s->page_count, sizeof(*s->pages) },
+		{ (void **)&s->hash, s->hash_mask + 1ull, sizeof(*s->hash) },
+		{ (void **)&s->links, s->root_slots + 4ull * s->root_count,
+		  sizeof(*s->links) },
+		{ (void **)&s->frame_slots, frames, sizeof(u32) },
+		{ (void **)&s->large_slots, frames / SLOTS, sizeof(u32) },
+		{ (void **)&s->roots, s->root_count, sizeof(*s->roots) },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(list); i++) {
+		if (!take)
+			array_free(*list[i].at, list[i].count, list[i].size);
+		else if (!(*list[i].at = array_alloc(list[i].count,
+						     list[i].size)))
+			return false;
+	}
+	return true;
+}
+
+static void init_pool(struct shadow *s)
+{
+	s->tables_hpa = host_phys(s->tables);
+	for (u32 i = s->page_count - 1; i; i--) {
+		s->pages[i].hash_next = s->free_head;
+		s->free_head = i;
+	}
+	s->free_count = s->page_count - 1;
+	s->clock = 1;
+}
+
+struct shadow *shadow_create(const struct shadow_config *config)
+{
+	struct shadow *s = array_alloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->cfg = *config;
+	s->gpm = config->gpm;
+	s->track = config->gpm->track;
+	s->page_count = MAX(config->pool_pages, POOL_MIN) + 1;
+	s->hash_mask = hash_size(s->page_count) - 1;
+	s->root_slots = s->page_count * SLOTS;
+	s->root_count = root_count_for(s->page_count);
+	if (!arrays(s, true) || !root_init(s)) {
+		shadow_destroy(s);
+		return NULL;
+	}
+	init_pool(s);
+	s->track->protect = rmap_protect;
+	s->track->protect_ctx = s;
+	track_subscriber(s->track, TRACK_SHADOW, shadow_traced, s);
+	return s;
+}
+
+void shadow_destroy(struct shadow *s)
+{
+	for (u32 i = 1; s->pages && i < s->page_count; i++)
+		if (s->pages[i].used && !s->pages[i].role.direct)
+			track_remove(s->track, TRACK_SHADOW, s->pages[i].gfn);
+	s->track->protect = NULL;
+	track_subscriber(s->track, TRACK_SHADOW, NULL, NULL);
+	if (s->roots)
+		root_free(s);
+	arrays(s, false);
+	array_free(s, 1, sizeof(*s));
+}
+
+void shadow_flush_all(struct shadow *s)
+{
+	s->pending = PENDING_MAX + 1;
+}
+
+void shadow_flush_one(struct shadow *s, gva_t gva)
+{
+	if (s->pending < PENDING_MAX)
+		s->pending_gva[s->pending++] = gva;
+	else
+		shadow_flush_all(s);
+}
+
+/* The translation that a slot of a level 1 or 2 page stands for. */
+void shadow_flush_slot(struct shadow *s, u32 slot)
+{
+	const struct spage *p = &s->pages[slot / SLOTS];
+	unsigned shift = p->role.level == 1 ? PAGE_SHIFT : 21;
+
+	if (p->several)
+		shadow_flush_all(s);
+	else
+		shadow_flush_one(s, GVA(p->gva +
+					((u64)(slot % SLOTS) << shift)));
+}
+
+void shadow_enter(struct shadow *s)
+{
+	s->depth++;
+}
+
+void shadow_leave(struct shadow *s)
+{
+	unsigned n = s->pending;
+
+	if (--s->depth || !n)
+		return;
+	s->pending = 0;
+	if (n > PENDING_MAX) {
+		s->stale = 0;
+		count(CNT_SHADOW_FLUSHES);
+	}
+	if (!s->cfg.tlb_flush)
+		return;
+	if (n > PENDING_MAX) {
+		s->cfg.tlb_flush(s->cfg.ctx, NULL);
+		return;
+	}
+	for (unsigned i = 0; i < n; i++)
+		s->cfg.tlb_flush(s->cfg.ctx, &s->pending_gva[i]);
+}
+
+static unsigned error_access(u32 error)
+{
+	return (error & PFEC_W ? (unsigned)ACC_WRITE : ACC_READ) |
+	       (error & PFEC_U ? (unsigned)ACC_USER : 0) |
+	       (error & PFEC_I ? (unsigned)ACC_FETCH : 0);
+}
+
+/* Only tables in RAM are shadowed: elsewhere writes cannot be seen. */
+static bool tables_in_ram(const struct shadow *s, const struct walk *w)
+{
+	for (unsigned i = w->level - 1u; i < w->levels; i++)
+		if (gpm_kind(s->gpm, w->table[i]) != GPM_RAM)
+			return false;
+	return true;
+}
+
+static bool flags_missing(const struct walk *w, unsigned acc)
+{
+	if ((acc & ACC_WRITE) && !w->dirty)
+		return true;
+	for (unsigned i = w->level - 1u; i < w->levels; i++)
+		if (!(w->entry[i] & PTE_A))
+			return true;
+	return false;
+}
+
+static bool must_emulate_write(const struct shadow *s,
+			       const struct walk_mode *m, const struct walk *w,
+			       bool kernel_write)
+{
+	if (gpm_kind(s->gpm, w->gpa) == GPM_ROM)
+		return true;
+	if (track_any(s->track, w->gpa.a >> PAGE_SHIFT))
+		return true;
+	/* As a supervisor page it would escape SMAP. */
+	return kernel_write && m->smap;
+}
+
+/*
+ * A and D are set only when the access will run: for those that the caller
+ * emulates, the emulation's own walk sets them.
+ */
+static enum shadow_result resolve(struct shadow *s, const struct walk_mode *m,
+				  gva_t gva, unsigned acc, struct pagefault *pf,
+				  gpa_t *gpa)
+{
+	bool kernel_write;
+	struct walk w;
+
+	if (!gwalk(s->gpm, m, gva, acc, false, &w, pf))
+		return SHADOW_GUEST;
+	*gpa = w.gpa;
+	if (gpm_kind(s->gpm, w.gpa) == GPM_NONE || !tables_in_ram(s, &w)) {
+		count(CNT_MMIO);
+		return SHADOW_MMIO;
+	}
+	kernel_write = (acc & ACC_WRITE) && !w.writable && w.user;
+	if ((acc & ACC_WRITE) && must_emulate_write(s, m, &w, kernel_write)) {
+		count(CNT_TRACED_WRITES);
+		return SHADOW_TRACED;
+	}
+	if (flags_missing(&w, acc))
+		gwalk(s->gpm, m, gva, acc, true, &w, pf);
+	shadow_fill(s, m, gva, &w, kernel_write);
+	count(CNT_HIDDEN_FAULTS);
+	return SHADOW_FILLED;
+}
+
+enum shadow_result shadow_fault(struct shadow *s, const struct walk_mode *m,
+				gva_t gva, u32 error, struct pagefault *pf,
+				gpa_t *gpa)
+{
+	enum shadow_result result;
+
+	gva.a = (u32)gva.a;
+	shadow_enter(s);
+	result = resolve(s, m, gva, error_access(error), pf, gpa);
+	shadow_leave(s);
+	return result;
+}
+
+/*
+ * One hardware INVLPG is not enough where the guest's page is, or was, more
+ * than one hardware page: a large one made of halves or of 4 KiB entries.
+ */
+static bool in_large_page(const struct shadow *s, gva_t gva)
+{
+	unsigned i = (gva.a >> 21) & (SLOTS - 1);
+	const u64 *pd;
+	u64 e;
+
+	if (s->stale & STALE_TABLE)
+		return true;
+	if (!s->current || !(e = s->current->pdpt[gva.a >> 30]))
+		return false;
+	pd = spage_table(s, entry_child(s, e));
+	for (unsigned n = 0; n < 2; n++) {
+		e = pd[i ^ n];
+		if (e && (!entry_is_table(2, e) ||
+			  entry_child(s, e)->role.direct))
+			return true;
+	}
+	return false;
+}
+
+static void tell_unmapped(struct shadow *s, u64 gva, u64 size)
+{
+	if (s->cfg.unmapped)
+		s->cfg.unmapped(s->cfg.ctx, GVA(gva), size);
+}
+
+void shadow_invlpg(struct shadow *s, const struct walk_mode *m, gva_t gva)
+{
+	gva.a = (u32)gva.a;
+	count(CNT_SHADOW_INVLPG);
+	shadow_enter(s);
+	if (in_large_page(s, gva)) {
+		shadow_flush_all(s);
+		tell_unmapped(s, ALIGN_DOWN(gva.a, MIB(4)), MIB(4));
+	} else {
+		shadow_flush_one(s, gva);
+		tell_unmapped(s, ALIGN_DOWN(gva.a, PAGE_SIZE), PAGE_SIZE);
+	}
+	shadow_leave(s);
+}
+
+void shadow_flush(struct shadow *s, const struct walk_mode *m, bool global)
+{
+	shadow_enter(s);
+	shadow_flush_all(s);
+	if (global)
+		tell_unmapped(s, 0, GIB(4));
+	shadow_leave(s);
+}
+
+hpa_t shadow_root(struct shadow *s, const struct walk_mode *m)
+{
+	struct root *r;
+
+	shadow_enter(s);
+	r = root_get(s, m);
+	shadow_leave(s);
+	return r->hpa;
+}

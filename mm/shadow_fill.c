@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Filling: from a guest walk that succeeded to a hardware entry. Pages are
+ * taken first and the leaf is made last, since taking a page may make a frame
+ * tracked, and so change what the leaf may be.
+ */
+#include "mm/internal.h"
+
+/* One fill, from the root down. */
+struct fill {
+	struct shadow *s;
+	const struct walk *w;
+	gva_t gva;
+	union role mode;
+	bool kernel_write;
+};
+
+static struct rights walk_rights(const struct walk *w)
+{
+	return (struct rights){ w->writable, w->user, w->nx, w->dirty };
+}
+
+/* The entry's table is the one with this key, or it becomes so. */
+static struct spage *child_at(struct fill *f, u32 slot, u64 gfn,
+			      union role role, u64 gva)
+{
+	struct shadow *s = f->s;
+	struct spage *child = spage_get(s, gfn, role);
+	u64 e = *slot_entry(s, slot);
+
+	if (e) {
+		if (entry_is_table(slot_level(s, slot), e) &&
+		    entry_child(s, e) == child)
+			return child;
+		spage_drop_entry(s, slot);
+	}
+	spage_link(s, slot, child, gva);
+	return child;
+}
+
+/* Level 2: what the root's entry for this GiB points to. */
+static struct spage *directory(struct fill *f, struct root *root)
+{
+	unsigned gib = (unsigned)(f->gva.a >> 30);
+	u32 slot = f->s->root_slots + 4 * (u32)(root - f->s->roots) + gib;
+	union role role = f->mode;
+	u64 gfn;
+
+	role.level = 2;
+	role.w = role.u = role.d = 1;
+	if (f->w->levels) {
+		gfn = f->w->table[1].a >> PAGE_SHIFT;
+		role.quadrant = role.format == WALK_32BIT ? gib : 0;
+	} else {
+		gfn = (u64)gib << 18;
+		role.direct = 1;
+	}
+	return child_at(f, slot, gfn, role, (u64)gib << 30);
+}
+
+/* A level 1 page for the guest's page table. */
+static struct spage *guest_table(struct fill *f, u32 slot)
+{
+	union role role = f->mode;
+	u64 pde = f->w->entry[1];
+
+	role.level = 1;
+	role.w = !!(pde & PTE_W);
+	role.u = !!(pde & PTE_U);
+	role.nx = role.nxe && (pde & PTE_NX);
+	if (role.format == WALK_32BIT)
+		role.quadrant = (f->gva.a >> 21) & 1;
+	return child_at(f, slot, f->w->table[0].a >> PAGE_SHIFT, role,
+			ALIGN_DOWN(f->gva.a, MIB(2)));
+}
+
+/* A level 1 page for 2 MiB of a large guest page that cannot be one entry. */
+static struct spage *direct_table(struct fill *f, u32 slot)
+{
+	union role role = f->mode;
+
+	role.level = 1;
+	role.direct = 1;
+	role.w = f->w->writable;
+	role.u = f->w->user;
+	role.nx = f->w->nx;
+	role.d = f->w->dirty;
+	return child_at(f, slot, ALIGN_DOWN(f->w->gpa.a, MIB(2)) >> PAGE_SHIFT,
+			role, ALIGN_DOWN(f->gva.a, MIB(2)));
+}
+
+/* Put the leaf in place. A fault on what was there already is a stale TLB's. */
+static void set_leaf(struct fill *f, u32 slot, u64 entry)
+{
+	struct shadow *s = f->s;
+	u64 old = *slot_entry(s, slot);
+
+	if (old == entry) {
+		shadow_flush_slot(s, slot);
+		return;
+	}
+	if (old) {
+		spage_drop_entry(s, slot);
+		shadow_flush_slot(s, slot);
+	}
+	if (entry)
+		rmap_set(s, slot, entry);
+}
+
+/* The rest of a direct table costs less at once than a fault each. */
+static void fill_direct(struct fill *f, struct spage *p, unsigned skip)
+{
+	u64 flags = leaf_flags(f->s, p->role, walk_rights(f->w), false);
+	const u64 *table = spage_table(f->s, p);
+
+	for (unsigned i = 0; i < SLOTS; i++) {
+		u64 e;
+
+		if (i == skip || table[i])
+			continue;
+		e = leaf_entry(f->s, flags, p->gfn + i);
+		if (e)
+			rmap_set(f->s, spage_slot(f->s, p, i), e);
+	}
+}
+
+static void fill_small(struct fill *f, struct spage *p)
+{
+	struct shadow *s = f->s;
+	unsigned i = (f->gva.a >> PAGE_SHIFT) & (SLOTS - 1);
+	u64 flags = leaf_flags(s, f->mode, walk_rights(f->w), f->kernel_write);
+	bool fresh = !p->live;
+
+	p->writes = p->zeroes = 0;
+	set_leaf(f, spage_slot(s, p, i),
+		 leaf_entry(s, flags, f->w->gpa.a >> PAGE_SHIFT));
+	if (!s->cfg.prefetch)
+		return;
+	if (!p->role.direct)
+		leaf_prefetch(s, p, i, s->cfg.prefetch);
+	else if (fresh)
+		fill_direct(f, p, i);
+}
+
+static void fill_large(struct fill *f, u32 slot, u64 gfn)
+{
+	u64 flags = leaf_flags(f->s, f->mode, walk_rights(f->w),
+			       f->kernel_write);
+
+	set_leaf(f, slot, leaf_entry(f->s, flags, gfn) | PTE_PS);
+}
+
+void shadow_fill(struct shadow *s, const struct walk_mode *m, gva_t gva,
+		 const struct walk *w, bool kernel_write)
+{
+	struct root *root = root_get(s, m);
+	struct fill f = { .s = s, .w = w, .gva = gva, .mode = root->mode,
+			  .kernel_write = kernel_write };
+	struct spage *pd;
+	u64 gfn = ALIGN_DOWN(w->gpa.a, MIB(2)) >> PAGE_SHIFT;
+	u32 slot;
+
+	spage_reserve(s);
+	pd = directory(&f, root);
+	pd->writes = pd->zeroes = 0;
+	slot = spage_slot(s, pd, (gva.a >> 21) & (SLOTS - 1));
+	if (w->levels && w->level == 1)
+		fill_small(&f, guest_table(&f, slot));
+	else if (leaf_large_ok(s, gfn))
+		fill_large(&f, slot, gfn);
+	else
+		fill_small(&f, direct_table(&f, slot));
+}

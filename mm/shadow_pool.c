@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pool of shadow pages: found by key, made, linked, zapped, reclaimed.
+ * Invariants: a page that shadows a guest table has its frame write-tracked;
+ * a page that nothing points to any more is freed at once; the pool may run
+ * low but never dry, since a fault reserves what it needs before it starts.
+ */
+#include "mm/internal.h"
+
+/* One fault takes a level 2 and a level 1 page at most. */
+#define FAULT_PAGES 2u
+
+static u32 *bucket(const struct shadow *s, u64 gfn)
+{
+	return &s->hash[(gfn ^ gfn >> 12) & s->hash_mask];
+}
+
+/* The pages that shadow frame gfn as a table. */
+static struct spage *match(const struct shadow *s, u32 i, u64 gfn)
+{
+	for (; i; i = s->pages[i].hash_next)
+		if (s->pages[i].gfn == gfn && !s->pages[i].role.direct)
+			return &s->pages[i];
+	return NULL;
+}
+
+struct spage *spage_first(const struct shadow *s, u64 gfn)
+{
+	return match(s, *bucket(s, gfn), gfn);
+}
+
+struct spage *spage_next(const struct shadow *s, const struct spage *p)
+{
+	return match(s, p->hash_next, p->gfn);
+}
+
+static struct spage *make(struct shadow *s, u64 gfn, union role role)
+{
+	u32 i = s->free_head, *head = bucket(s, gfn);
+	struct spage *p = &s->pages[i];
+
+	assert(i);
+	s->free_head = p->hash_next;
+	s->free_count--;
+	*p = (struct spage){ .gfn = gfn, .role = role, .hash_next = *head,
+			     .used = true, .recent = true };
+	*head = i;
+	/* The processor may still cache this table in its former use. */
+	if (s->stale & STALE_TABLE)
+		shadow_flush_all(s);
+	if (!role.direct)
+		track_add(s->track, TRACK_SHADOW, gfn);
+	count(CNT_SHADOW_PAGES);
+	return p;
+}
+
+struct spage *spage_get(struct shadow *s, u64 gfn, union role role)
+{
+	struct spage *p;
+	u32 i;
+
+	for (i = *bucket(s, gfn); i; i = p->hash_next) {
+		p = &s->pages[i];
+		if (p->gfn == gfn && p->role.word == role.word) {
+			p->recent = true;
+			return p;
+		}
+	}
+	return make(s, gfn, role);
+}
+
+/* Point the empty slot, which covers linear address gva, at child. */
+void spage_link(struct shadow *s, u32 slot, struct spage *child, u64 gva)
+{
+	u64 at = s->tables_hpa.a + spage_index(s, child) * PAGE_SIZE;
+	u64 flags = PTE_P | PTE_W | PTE_U | PTE_A;
+
+	if (slot >= s->root_slots && s->cfg.root_kind == SHADOW_ROOT_PAE)
+		flags = PTE_P;
+	if (child->linked && child->gva != gva)
+		child->several = true;
+	child->gva = (u32)gva;
+	child->linked = true;
+	rmap_set(s, slot, at | flags);
+}
+
+static void unhash(struct shadow *s, struct spage *p)
+{
+	u32 *at = bucket(s, p->gfn), i = spage_index(s, p);
+
+	while (*at != i)
+		at = &s->pages[*at].hash_next;
+	*at = p->hash_next;
+}
+
+/* Nothing points to it. */
+static void release(struct shadow *s, struct spage *p)
+{
+	const u64 *table = spage_table(s, p);
+
+	for (unsigned i = 0; p->live; i++)
+		if (table[i])
+			spage_drop_entry(s, spage_slot(s, p, i));
+	unhash(s, p);
+	if (!p->role.direct && !spage_first(s, p->gfn))
+		track_remove(s->track, TRACK_SHADOW, p->gfn);
+	p->used = false;
+	p->hash_next = s->free_head;
+	s->free_head = spage_index(s, p);
+	s->free_count++;
+	s->stale |= STALE_TABLE;
+	count(CNT_SHADOW_ZAPS);
+}
+
+/* Empty a slot; a table that this was the last link to goes too. */
+void spage_drop_entry(struct shadow *s, u32 slot)
+{
+	u64 e = *slot_entry(s, slot);
+	unsigned level = slot_level(s, slot);
+
+	rmap_clear(s, slot);
+	s->stale |= level == 1 ? STALE_LEAF : STALE_TABLE;
+	if (entry_is_table(level, e) && !entry_child(s, e)->parents)
+		release(s, entry_child(s, e));
+}
+
+/* Take a page out of use wherever it is linked. */
+void spage_zap(struct shadow *s, struct spage *p)
+{
+	while (p->parents)
+		rmap_clear(s, p->parents);
+	release(s, p);
+}
+
+static bool in_current_root(const struct shadow *s, const struct spage *p)
+{
+	if (!s->current || p->role.level != 2)
+		return false;
+	for (unsigned i = 0; i < 4; i++) {
+		u64 e = s->current->pdpt[i];
+
+		if (e && entry_child(s, e) == p)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Clock over the pool, until a sixteenth of it is free, so that a sweep is
+ * paid for by many faults.
+ */
+static void reclaim(struct shadow *s)
+{
+	u32 want = MAX(s->page_count / 16, FAULT_PAGES);
+
+	while (s->free_count < want) {
+		struct spage *p = &s->pages[s->clock];
+
+		if (++s->clock == s->page_count)
+			s->clock = 1;
+		if (!p->used || in_current_root(s, p))
+			continue;
+		if (p->recent) {
+			p->recent = false;
+			continue;
+		}
+		spage_zap(s, p);
+		count(CNT_SHADOW_RECLAIMS);
+	}
+}
+
+void spage_reserve(struct shadow *s)
+{
+	if (unlikely(s->free_count < FAULT_PAGES))
+		reclaim(s);
+}

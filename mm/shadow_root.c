@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Roots: a fixed set, kept across CR3 loads and found again by what the guest
+ * loaded and the mode. A root costs no tracking: it only points to level 2
+ * pages, which are coherent by themselves, so an old root is never wrong.
+ * The top tables are never freed, so a root that is still in the hardware's
+ * CR3 while another takes its place does no harm.
+ */
+#include "lib/string.h"
+#include "kernel/host.h"
+#include "mm/internal.h"
+
+#define ROOTS_MIN 8u
+#define ROOTS_MAX 64u
+
+/* The fields of a role that come from the mode. */
+static union role mode_role(const struct walk_mode *m)
+{
+	union role r = { .word = 0 };
+
+	r.format = m->format;
+	r.maxphyaddr = m->maxphyaddr;
+	r.pse = m->format == WALK_32BIT && m->pse;
+	r.nxe = m->format == WALK_PAE && m->nxe;
+	if (m->format != WALK_UNPAGED && !m->wp) {
+		r.wp0 = 1;
+		r.smep = m->smep;
+		r.smap = m->smap;
+	}
+	return r;
+}
+
+static void mode_base(const struct walk_mode *m, u64 base[4])
+{
+	memset(base, 0, 4 * sizeof(base[0]));
+	if (m->format == WALK_32BIT)
+		base[0] = m->cr3 & BITS(31, 12);
+	else if (m->format == WALK_PAE)
+		memcpy(base, m->pdpte, 4 * sizeof(base[0]));
+}
+
+static bool root_is(const struct root *r, union role mode, const u64 base[4])
+{
+	return r->used && r->base[0] == base[0] && r->mode.word == mode.word &&
+	       r->base[1] == base[1] && r->base[2] == base[2] &&
+	       r->base[3] == base[3];
+}
+
+/* An unused root, else the one that was used longest ago. */
+static struct root *root_victim(struct shadow *s)
+{
+	struct root *best = NULL;
+
+	for (u32 i = 0; i < s->root_count; i++) {
+		struct root *r = &s->roots[i];
+
+		if (!r->used)
+			return r;
+		if (r != s->current && (!best || r->stamp < best->stamp))
+			best = r;
+	}
+	return best;
+}
+
+static void root_empty(struct shadow *s, struct root *r)
+{
+	u32 slot = s->root_slots + 4 * (u32)(r - s->roots);
+
+	for (unsigned i = 0; i < 4; i++)
+		if (r->pdpt[i])
+			spage_drop_entry(s, slot + i);
+}
+
+static struct root *root_find(struct shadow *s, union role mode,
+			      const u64 base[4])
+{
+	for (u32 i = 0; i < s->root_count; i++)
+		if (root_is(&s->roots[i], mode, base))
+			return &s->roots[i];
+	return NULL;
+}
+
+/* The root for this mode, current from now on. */
+struct root *root_get(struct shadow *s, const struct walk_mode *m)
+{
+	union role mode = mode_role(m);
+	struct root *r;
+	u64 base[4];
+
+	mode_base(m, base);
+	if (likely(s->current && root_is(s->current, mode, base)))
+		return s->current;
+	r = root_find(s, mode, base);
+	if (!r) {
+		r = root_victim(s);
+		root_empty(s, r);
+		r->used = true;
+		r->mode = mode;
+		memcpy(r->base, base, sizeof(r->base));
+	}
+	r->stamp = ++s->stamp;
+	s->current = r;
+	return r;
+}
+
+static void *alloc_low(const struct shadow *s, u64 pages)
+{
+	if (s->cfg.alloc_low)
+		return s->cfg.alloc_low(s->cfg.ctx, pages);
+	return palloc(pages, PAGE_SIZE);
+}
+
+static bool init_pae(struct shadow *s)
+{
+	u64 *pdpts = alloc_low(s, 1);
+
+	if (!pdpts)
+		return false;
+	for (u32 i = 0; i < s->root_count; i++) {
+		s->roots[i].pdpt = pdpts + 4 * i;
+		s->roots[i].hpa = host_phys(pdpts + 4 * i);
+	}
+	return true;
+}
+
+/* Entry 0 is the guest's 4 GiB; the upper half is the monitor's. */
+static bool init_4level(struct shadow *s)
+{
+	for (u32 i = 0; i < s->root_count; i++) {
+		u64 *pml4 = palloc(2, PAGE_SIZE);
+		struct root *r = &s->roots[i];
+
+		if (!pml4)
+			return false;
+		r->pdpt = pml4 + 512;
+		r->hpa = host_phys(pml4);
+		pml4[0] = host_phys(r->pdpt).a | PTE_P | PTE_W | PTE_U | PTE_A;
+		if (s->cfg.host_pml4)
+			memcpy(pml4 + 256, s->cfg.host_pml4 + 256, 256 * 8);
+	}
+	return true;
+}
+
+u32 root_count_for(u32 pool_pages)
+{
+	return MIN(MAX(pool_pages / 8, ROOTS_MIN), ROOTS_MAX);
+}
+
+bool root_init(struct shadow *s)
+{
+	_Static_assert(ROOTS_MAX * 32 <= PAGE_SIZE, "PDPTs fill one page");
+	return s->cfg.root_kind == SHADOW_ROOT_PAE ? init_pae(s)
+						   : init_4level(s);
+}
+
+void root_free(struct shadow *s)
+{
+	if (s->cfg.root_kind == SHADOW_ROOT_PAE) {
+		if (s->roots[0].pdpt)
+			palloc_free(s->roots[0].pdpt, 1);
+		return;
+	}
+	for (u32 i = 0; i < s->root_count; i++)
+		if (s->roots[i].pdpt)
+			palloc_free(s->roots[i].pdpt - 512, 2);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Coherence: the subscriber to writes of shadowed guest tables. An entry that
+ * changed is dropped, and made again at once where no walk would fault on it,
+ * so that a guest which sets an entry pays no second fault. A page that no
+ * longer looks like a page table is dropped whole, so that memory which the
+ * guest has put to other use is not traced for ever.
+ */
+#include "lib/string.h"
+#include "mm/internal.h"
+
+/* Writes without a fault through the page between them, by level. */
+#define WRITES_MAX_LEVEL1 64u
+#define WRITES_MAX_LEVEL2 16u
+#define ZEROES_MAX        3u
+
+/* One write to a guest table. */
+struct traced {
+	gpa_t gpa;
+	const u8 *old;
+	unsigned size;
+};
+
+/* The value that the entry at gpa had before the write. */
+static u64 entry_before(const struct traced *t, u64 at, unsigned esize, u64 now)
+{
+	u64 start = MAX(at, t->gpa.a);
+	u64 end = MIN(at + esize, t->gpa.a + t->size);
+
+	memcpy((u8 *)&now + (start - at), t->old + (start - t->gpa.a),
+	       end - start);
+	return now;
+}
+
+/* Only flags that the processor sets by itself were added. */
+static bool only_flags_set(u64 before, u64 now)
+{
+	return !((before ^ now) & ~(PTE_A | PTE_D)) && (now & before) == before;
+}
+
+/* Tell the engine that what it knows of the slot's address is out of date. */
+static void unmapped(struct shadow *s, const struct spage *p, unsigned i,
+		     unsigned n)
+{
+	unsigned shift = p->role.level == 1 ? PAGE_SHIFT : 21;
+
+	if (!s->cfg.unmapped)
+		return;
+	if (p->several)
+		s->cfg.unmapped(s->cfg.ctx, GVA(0), GIB(4));
+	else
+		s->cfg.unmapped(s->cfg.ctx, GVA(p->gva + ((u64)i << shift)),
+				(u64)n << shift);
+}
+
+static void leaf_changed(struct shadow *s, struct spage *p, unsigned i, u64 now)
+{
+	u32 slot = spage_slot(s, p, i);
+	u64 was = *slot_entry(s, slot), e = 0, gfn;
+	struct rights r;
+
+	if (leaf_decode(p, now, &r, &gfn))
+		e = leaf_entry(s, leaf_flags(s, p->role, r, false), gfn);
+	if (e == was)
+		return;
+	if (was)
+		spage_drop_entry(s, slot);
+	if (e)
+		rmap_set(s, slot, e);
+}
+
+/* The one or two slots of a changed level 2 entry go. */
+static void directory_changed(struct shadow *s, struct spage *p, unsigned i,
+			      unsigned n)
+{
+	for (; n; n--, i++)
+		if (*slot_entry(s, spage_slot(s, p, i)))
+			spage_drop_entry(s, spage_slot(s, p, i));
+}
+
+/* Slots that guest entry `index` stands for in page p; 0: none here. */
+static unsigned slots_of(const struct spage *p, unsigned index, unsigned *first)
+{
+	unsigned per = 512, n = 1;
+
+	if (p->role.format != WALK_32BIT) {
+		*first = index;
+		return 1;
+	}
+	if (p->role.level == 2) {
+		per = 256;
+		n = 2;
+	}
+	if (index / per != p->role.quadrant)
+		return 0;
+	*first = index % per * n;
+	return n;
+}
+
+static void entry_written(struct shadow *s, struct spage *p,
+			  const struct traced *t, unsigned index)
+{
+	unsigned esize = role_entry_size(p->role);
+	unsigned first, n = slots_of(p, index, &first);
+	u64 before, now;
+
+	if (!n)
+		return;
+	now = table_entry_read(s, p, first);
+	before = entry_before(t, (p->gfn << PAGE_SHIFT) + index * esize, esize,
+			      now);
+	p->zeroes = now ? 0 : (u8)(p->zeroes + 1);
+	if (before == now)
+		return;
+	if (p->role.level == 1)
+		leaf_changed(s, p, first, now);
+	else
+		directory_changed(s, p, first, n);
+	if (only_flags_set(before, now))
+		return;
+	p->writes++;
+	if (before & PTE_P)
+		unmapped(s, p, first, n);
+}
+
+/*
+ * Page-table code writes whole entries, halves of PAE ones, or with a byte
+ * operation the flags in an entry's first byte.
+ */
+static bool looks_like_data(const struct spage *p, const struct traced *t)
+{
+	if (t->size == 1)
+		return t->gpa.a & (role_entry_size(p->role) - 1);
+	return t->size < 4 || (t->gpa.a & 3);
+}
+
+static bool written_too_often(const struct spage *p)
+{
+	unsigned max = p->role.level == 1 ? WRITES_MAX_LEVEL1
+					  : WRITES_MAX_LEVEL2;
+
+	return p->writes >= max || p->zeroes >= ZEROES_MAX;
+}
+
+static void page_written(struct shadow *s, struct spage *p,
+			 const struct traced *t)
+{
+	unsigned esize = role_entry_size(p->role);
+	unsigned offset = t->gpa.a & ~PAGE_MASK;
+	unsigned end = (offset + t->size - 1) / esize;
+
+	for (unsigned i = offset / esize; i <= end; i++)
+		entry_written(s, p, t, i);
+}
+
+static bool drop_one(struct shadow *s, const struct traced *t)
+{
+	struct spage *p = spage_first(s, t->gpa.a >> PAGE_SHIFT);
+
+	for (; p; p = spage_next(s, p)) {
+		if (!looks_like_data(p, t) && !written_too_often(p))
+			continue;
+		spage_zap(s, p);
+		return true;
+	}
+	return false;
+}
+
+/* TRACK_SHADOW: the bytes have been written. */
+void shadow_traced(void *ctx, gpa_t gpa, const void *old, unsigned size)
+{
+	struct traced t = { gpa, old, size };
+	struct shadow *s = ctx;
+	struct spage *p;
+
+	shadow_enter(s);
+	for (p = spage_first(s, gpa.a >> PAGE_SHIFT); p; p = spage_next(s, p))
+		page_written(s, p, &t);
+	while (drop_one(s, &t))
+		;
+	shadow_leave(s);
+}
