@@ -68,7 +68,8 @@ $O/offsets.inc: include/offsets.c Makefile
 
 # Host tests. A test's comment "LINKS: lib cpu" names the modules that it is
 # linked with, "SYSLIBS: -lZydis" the host's libraries. `kernel` there means
-# tests/host/fake.c, which stands in for the machine.
+# tests/host/fake.c, which stands in for the machine. "SRCS: bt/emit.c" names
+# single files, C or assembly, of modules that as a whole need the machine.
 HOST_CFLAGS := $(COMMON) -Wno-format-zero-length -O1 -fno-strict-aliasing -fsanitize=address,undefined -fno-sanitize-recover=all
 # C files of modules that need the real machine and are left out on the host.
 NOT_HOST ?=
@@ -77,16 +78,21 @@ HOST_TESTS := $(patsubst tests/host/%_test.c,%,$(wildcard tests/host/*_test.c))
 T ?= $(HOST_TESTS)
 links = $(shell sed -n 's/.*LINKS: *\([a-z ]*\).*/\1/p' tests/host/$(1)_test.c)
 host_src = $(foreach m,$(filter-out kernel,$(1)),$(filter-out $(NOT_HOST),$(wildcard $(m)/*.c))) tests/host/fake.c
+test_srcs = $(shell sed -n 's/.*SRCS: *\([-a-z_/. ]*\).*/\1/p' tests/host/$(1)_test.c)
 syslibs = $(shell sed -n 's/.*SYSLIBS: *\([-a-zA-Z0-9 ]*\).*/\1/p' tests/host/$(1)_test.c)
 
 $O/host/%.c.o: %.c Makefile
 	$(call say,HOSTCC)
 	$(Q)mkdir -p $(@D) && $(HOSTCC) $(HOST_CFLAGS) -MMD -MP -c $< -o $@
 
+$O/host/%.asm.o: %.asm $O/offsets.inc Makefile
+	$(call say,NASM)
+	$(Q)mkdir -p $(@D) && $(NASM) -f elf64 -g -F dwarf -w+all -I$O/ -I. $< -o $@
+
 define host_test
-$O/host/$(1)_test: $O/host/tests/host/$(1)_test.c.o $(patsubst %,$O/host/%.o,$(call host_src,$(call links,$(1))))
+$O/host/$(1)_test: $O/host/tests/host/$(1)_test.c.o $(patsubst %,$O/host/%.o,$(call host_src,$(call links,$(1))) $(call test_srcs,$(1)))
 	$$(call say,HOSTLD)
-	$$(Q)$(HOSTCC) $(HOST_CFLAGS) $$^ -o $$@ $(call syslibs,$(1))
+	$$(Q)$(HOSTCC) $(HOST_CFLAGS) -Wl,-z,noexecstack $$^ -o $$@ $(call syslibs,$(1))
 endef
 $(foreach t,$(HOST_TESTS),$(eval $(call host_test,$(t))))
 
