@@ -73,7 +73,11 @@ void shadow_invlpg(struct shadow *s, const struct walk_mode *m, gva_t gva);
 /* global: also global pages (mode changes, CR4.PGE toggles). */
 void shadow_flush(struct shadow *s, const struct walk_mode *m, bool global);
 
-/* Root to load into the hardware CR3 for this mode; never fails. */
+/*
+ * Root to load into the hardware CR3 for this mode; never fails. The hardware
+ * runs it with CR0.WP = 1, and with the guest's CR4.SMEP and SMAP while the
+ * guest has paging on (both off for an unpaged guest: its pages are U = 1).
+ */
 hpa_t shadow_root(struct shadow *s, const struct walk_mode *m);
 
 /*

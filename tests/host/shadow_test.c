@@ -1,0 +1,579 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The shadow MMU under random guests. LINKS: lib kernel mm
+ *
+ * A guest edits its page tables at random, aliases them, maps them, reuses
+ * them as data, and accesses memory through a model of the hardware: a walker
+ * over the shadow tables (the real CR0.WP is 1) with a TLB that forgets only
+ * when it is told to. After every step each access that the hardware would
+ * allow must be allowed by the guest's own tables, to the same address, with
+ * A and D set; and nothing may write a tracked frame, TLB included.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "mm/internal.h"
+#include "kernel/host.h"
+#include "tests/host/test.h"
+
+#define RAM      MIB(10)
+#define FRAMES   (RAM >> PAGE_SHIFT)
+#define TABLES   12u /* frames that serve as page tables, from TABLE_AT on */
+#define TABLE_AT 0x300u
+#define TLB_SIZE 64u
+
+struct tlb {
+	bool valid;
+	u64 gva, gpa;
+	u64 flags; /* W, U, NX as in a leaf */
+};
+
+struct world {
+	struct gpm g;
+	struct track t;
+	u8 *ram, *bits;
+	struct shadow *s;
+	struct walk_mode m;
+	struct tlb tlb[TLB_SIZE];
+	bool kernel_nx;
+	enum shadow_root_kind kind;
+	u64 seed;
+	unsigned long filled, traced, mmio, guest, hits;
+};
+
+static u64 rnd(struct world *w)
+{
+	w->seed ^= w->seed << 13;
+	w->seed ^= w->seed >> 7;
+	w->seed ^= w->seed << 17;
+	return w->seed >> 11;
+}
+
+static bool chance(struct world *w, unsigned percent)
+{
+	return rnd(w) % 100 < percent;
+}
+
+static u64 pick_frame(struct world *w)
+{
+	switch (rnd(w) % 8) {
+	case 0: return TABLE_AT + rnd(w) % TABLES; /* self-mapped tables */
+	case 1: return 0xa0 + rnd(w) % 0x60;       /* VGA, ROM */
+	case 2: return FRAMES - 2 + rnd(w) % 4;    /* over the end */
+	default: return rnd(w) % FRAMES;
+	}
+}
+
+/* A linear address from a small set, so that things collide. */
+static u64 pick_gva(struct world *w)
+{
+	static const u16 large[] = { 0, 1, 2, 0x100, 0x300, 0x3ff };
+	static const u16 small[] = { 0, 1, 2, 3, 4, 5, 6, 0x1ff, 0x200, 0x3ff };
+
+	return (u64)large[rnd(w) % ARRAY_SIZE(large)] << 22 |
+	       (u64)small[rnd(w) % ARRAY_SIZE(small)] << 12 |
+	       (rnd(w) & 0xff8);
+}
+
+static void on_flush(void *ctx, const gva_t *gva)
+{
+	struct world *w = ctx;
+
+	for (unsigned i = 0; i < TLB_SIZE; i++)
+		if (!gva || w->tlb[i].gva >> 12 == gva->a >> 12)
+			w->tlb[i].valid = false;
+}
+
+static void on_unmapped(void *ctx, gva_t gva, u64 size)
+{
+	CHECK(gva.a + size <= GIB(4), "range %llx", (unsigned long long)gva.a);
+}
+
+/* What the hardware's tables say: leaf with rights, false when not present. */
+static bool hw_walk(struct world *w, hpa_t root, u64 gva, u64 *gpa, u64 *flags)
+{
+	const u64 *pdpt, *pd, *pt;
+	u64 e;
+
+	if (w->kind == SHADOW_ROOT_4LEVEL) {
+		e = *(u64 *)host_virt(root);
+		pdpt = host_virt(HPA(e & PTE_ADDR));
+	} else {
+		pdpt = host_virt(root);
+	}
+	e = pdpt[gva >> 30];
+	if (!(e & PTE_P))
+		return false;
+	pd = host_virt(HPA(e & PTE_ADDR));
+	e = pd[gva >> 21 & 511];
+	if (!(e & PTE_P))
+		return false;
+	if (e & PTE_PS) {
+		*gpa = (e & BITS(51, 21)) - w->g.hpa.a + (gva & 0x1fffff);
+	} else {
+		pt = host_virt(HPA(e & PTE_ADDR));
+		e = pt[gva >> 12 & 511];
+		if (!(e & PTE_P))
+			return false;
+		*gpa = (e & PTE_ADDR) - w->g.hpa.a + (gva & 0xfff);
+	}
+	*flags = e;
+	return true;
+}
+
+/*
+ * The hardware's verdict; CR0.WP is 1, CR4.SMEP and SMAP follow the guest
+ * while it has paging on.
+ */
+static bool hw_allows(const struct world *w, u64 flags, unsigned acc)
+{
+	bool paged = w->m.format != WALK_UNPAGED;
+
+	if (acc & ACC_USER) {
+		if (!(flags & PTE_U))
+			return false;
+	} else {
+		if ((acc & ACC_FETCH) && paged && w->m.smep &&
+		    (flags & PTE_U))
+			return false;
+		if (!(acc & ACC_FETCH) && paged && w->m.smap && !w->m.ac &&
+		    (flags & PTE_U))
+			return false;
+	}
+	if ((acc & ACC_WRITE) && !(flags & PTE_W))
+		return false;
+	return !((acc & ACC_FETCH) && (flags & PTE_NX));
+}
+
+static const unsigned accesses[] = {
+	ACC_READ, ACC_WRITE, ACC_FETCH,
+	ACC_USER, ACC_USER | ACC_WRITE, ACC_USER | ACC_FETCH,
+};
+
+/* The monitor never fetches guest supervisor code itself under kernel_nx. */
+static bool possible(const struct world *w, unsigned acc)
+{
+	return !w->kernel_nx || acc != ACC_FETCH;
+}
+
+static void compare(struct world *w, hpa_t root, u64 gva, unsigned acc)
+{
+	struct pagefault pf;
+	struct walk gw;
+	u64 gpa, flags;
+	bool ok;
+
+	if (!hw_walk(w, root, gva, &gpa, &flags))
+		return;
+	CHECK(gpa < RAM, "leaf outside the guest's memory");
+	if (!possible(w, acc) || !hw_allows(w, flags, acc))
+		return;
+	ok = gwalk(&w->g, &w->m, GVA(gva), acc, false, &gw, &pf);
+	CHECK(ok, "gva %llx acc %x allowed by hardware only",
+	      (unsigned long long)gva, acc);
+	if (!ok)
+		return;
+	CHECK(gw.gpa.a == gpa, "gva %llx: gpa %llx, hardware %llx",
+	      (unsigned long long)gva, (unsigned long long)gw.gpa.a,
+	      (unsigned long long)gpa);
+	for (unsigned i = gw.level - 1u; i < gw.levels; i++)
+		CHECK(gw.entry[i] & PTE_A, "A is clear");
+	if (!(acc & ACC_WRITE))
+		return;
+	CHECK(gw.dirty, "D is clear");
+	CHECK(!track_any(&w->t, gpa >> PAGE_SHIFT), "tracked but writable");
+	CHECK(gpm_kind(&w->g, GPA(gpa)) == GPM_RAM, "ROM but writable");
+}
+
+static void check_all(struct world *w)
+{
+	hpa_t root = shadow_root(w->s, &w->m);
+
+	for (unsigned i = 0; i < 24; i++)
+		compare(w, root, pick_gva(w),
+			accesses[rnd(w) % ARRAY_SIZE(accesses)]);
+	for (unsigned i = 0; i < TLB_SIZE; i++)
+		if (w->tlb[i].valid && (w->tlb[i].flags & PTE_W))
+			CHECK(!track_any(&w->t, w->tlb[i].gpa >> PAGE_SHIFT),
+			      "TLB may write a tracked frame");
+}
+
+static u32 hw_error(bool present, unsigned acc)
+{
+	return (present ? (u32)PFEC_P : 0) |
+	       (acc & ACC_WRITE ? (u32)PFEC_W : 0) |
+	       (acc & ACC_USER ? (u32)PFEC_U : 0) |
+	       (acc & ACC_FETCH ? (u32)PFEC_I : 0);
+}
+
+static void tlb_load(struct world *w, u64 gva, u64 gpa, u64 flags)
+{
+	struct tlb *e = &w->tlb[rnd(w) % TLB_SIZE];
+
+	for (unsigned i = 0; i < TLB_SIZE; i++)
+		if (w->tlb[i].valid && w->tlb[i].gva >> 12 == gva >> 12)
+			e = &w->tlb[i];
+	*e = (struct tlb){ true, gva & PAGE_MASK, gpa & PAGE_MASK, flags };
+}
+
+/* An access that is allowed: bytes move with no monitor in between. */
+static void do_access(struct world *w, u64 gpa, unsigned acc)
+{
+	u64 value = rnd(w);
+
+	if (!(acc & ACC_WRITE))
+		return;
+	CHECK(!track_any(&w->t, gpa >> PAGE_SHIFT), "unseen write");
+	memcpy(w->ram + gpa, &value, 8);
+}
+
+static bool tlb_hit(struct world *w, u64 gva, unsigned acc)
+{
+	for (unsigned i = 0; i < TLB_SIZE; i++) {
+		struct tlb *e = &w->tlb[i];
+
+		if (!e->valid || e->gva >> 12 != gva >> 12)
+			continue;
+		if (!hw_allows(w, e->flags, acc)) {
+			e->valid = false; /* a fault drops the entry */
+			return false;
+		}
+		w->hits++;
+		do_access(w, e->gpa | (gva & 0xfff), acc);
+		return true;
+	}
+	return false;
+}
+
+static void emulate(struct world *w, u64 gva, unsigned acc)
+{
+	struct pagefault pf;
+	u64 value = rnd(w);
+
+	/* A guest's own table edits are often harmless rewrites. */
+	if (acc & ACC_WRITE)
+		CHECK(gmem_write(&w->g, &w->m, GVA(gva), &value, 8, acc, &pf),
+		      "emulated access faults");
+	else
+		CHECK(gmem_read(&w->g, &w->m, GVA(gva), &value, 8, acc, &pf),
+		      "emulated access faults");
+}
+
+/* The frame of the level 2 table that the guest uses for gva. */
+static u64 guest_directory(const struct world *w, u64 gva)
+{
+	return w->m.format == WALK_PAE ? w->m.pdpte[gva >> 30] & PAGE_MASK
+				       : w->m.cr3;
+}
+
+static void put_entry(struct world *w, u64 at, u64 e)
+{
+	gpm_write(&w->g, GPA(at), &e, w->m.format == WALK_PAE ? 8 : 4);
+}
+
+/* The guest's own fault handler: map something there. */
+static void repair(struct world *w, u64 gva)
+{
+	bool pae = w->m.format == WALK_PAE;
+	u64 pde_at = guest_directory(w, gva) +
+		     (pae ? 8 * (gva >> 21 & 511) : 4 * (gva >> 22));
+	u64 pde = 0, table = (TABLE_AT + rnd(w) % TABLES) << PAGE_SHIFT;
+	u64 flags = PTE_P | (chance(w, 80) ? PTE_W : 0) |
+		    (chance(w, 70) ? PTE_U : 0) |
+		    (rnd(w) & (PTE_A | PTE_D));
+
+	gpm_read(&w->g, GPA(pde_at), &pde, pae ? 8 : 4);
+	if (chance(w, 20)) {
+		put_entry(w, pde_at, (rnd(w) % 4 << 22) | flags | PTE_PS);
+		return;
+	}
+	if (!(pde & PTE_P) || (pde & PTE_PS) || chance(w, 20))
+		put_entry(w, pde_at, table | PTE_P | PTE_W | PTE_U | PTE_A);
+	else
+		table = pde & BITS(35, 12);
+	table += pae ? 8 * (gva >> 12 & 511) : 4 * (gva >> 12 & 1023);
+	put_entry(w, table, (pick_frame(w) << PAGE_SHIFT) | flags);
+}
+
+/* A guest instruction's access, to its end. */
+static void guest_access(struct world *w, u64 gva, unsigned acc)
+{
+	struct pagefault pf, own;
+	u64 gpa, flags;
+	struct walk gw;
+	gpa_t at;
+
+	if (!possible(w, acc) || tlb_hit(w, gva, acc))
+		return;
+	for (unsigned tries = 0;; tries++) {
+		hpa_t root = shadow_root(w->s, &w->m);
+		bool present = hw_walk(w, root, gva, &gpa, &flags);
+
+		CHECK(tries < 4, "gva %llx acc %x does not settle",
+		      (unsigned long long)gva, acc);
+		if (tries >= 4)
+			return;
+		if (present && hw_allows(w, flags, acc)) {
+			tlb_load(w, gva, gpa, flags);
+			do_access(w, gpa, acc);
+			return;
+		}
+		switch (shadow_fault(w->s, &w->m, GVA(gva),
+				     hw_error(present, acc), &pf, &at)) {
+		case SHADOW_FILLED:
+			w->filled++;
+			break;
+		case SHADOW_GUEST:
+			w->guest++;
+			CHECK(!gwalk(&w->g, &w->m, GVA(gva), acc, false, &gw,
+				     &own), "no fault of the guest's");
+			CHECK(own.error == pf.error && own.gva.a == pf.gva.a,
+			      "another fault");
+			if (chance(w, 80))
+				repair(w, gva);
+			return;
+		case SHADOW_TRACED:
+			w->traced++;
+			emulate(w, gva, acc);
+			return;
+		case SHADOW_MMIO:
+			w->mmio++;
+			emulate(w, gva, acc);
+			return;
+		}
+	}
+}
+
+static u64 pick_entry(struct world *w)
+{
+	u64 e = pick_frame(w) << PAGE_SHIFT;
+
+	if (chance(w, 15))
+		return chance(w, 80) ? 0 : rnd(w);
+	if (chance(w, 50))
+		e = (TABLE_AT + rnd(w) % TABLES) << PAGE_SHIFT;
+	else if (chance(w, 30))
+		e = (rnd(w) % 8 << 21) | PTE_PS;
+	e |= PTE_P | (rnd(w) & (PTE_U | PTE_A | PTE_D));
+	if (chance(w, 75))
+		e |= PTE_W;
+	if (chance(w, 75))
+		e |= PTE_U | PTE_A;
+	if (w->m.format == WALK_PAE && chance(w, 15))
+		e |= PTE_NX;
+	if (w->m.format == WALK_PAE && chance(w, 3))
+		e |= BIT(40);
+	return e;
+}
+
+/* Entry addresses that the linear addresses of pick_gva() use. */
+static gpa_t pick_entry_gpa(struct world *w)
+{
+	u64 frame = (TABLE_AT + rnd(w) % TABLES) << PAGE_SHIFT;
+	u64 gva = pick_gva(w);
+	bool upper = chance(w, 40);
+
+	if (w->m.format == WALK_PAE)
+		return GPA(frame + 8 * (upper ? gva >> 21 & 511 :
+					gva >> 12 & 511));
+	return GPA(frame + 4 * (upper ? gva >> 22 : gva >> 12 & 1023));
+}
+
+static void edit_entry(struct world *w)
+{
+	gpa_t at = pick_entry_gpa(w);
+	u64 e = pick_entry(w);
+
+	if (w->m.format == WALK_PAE && chance(w, 70)) {
+		u32 half[2] = { (u32)e, (u32)(e >> 32) };
+
+		gpm_write(&w->g, GPA(at.a + 4), &half[1], 4);
+		gpm_write(&w->g, at, &half[0], 4);
+	} else {
+		gpm_write(&w->g, at, &e, w->m.format == WALK_PAE ? 8 : 4);
+	}
+}
+
+/* Fork and protection changes: flags of an entry that is there. */
+static void edit_flags(struct world *w)
+{
+	static const u8 flags[] = { PTE_W, PTE_U, PTE_A, PTE_D, PTE_P, PTE_PS };
+	gpa_t at = pick_entry_gpa(w);
+	u8 byte;
+
+	gpm_read(&w->g, at, &byte, 1);
+	byte ^= flags[rnd(w) % ARRAY_SIZE(flags)];
+	gpm_write(&w->g, at, &byte, 1);
+}
+
+static void reuse_table(struct world *w)
+{
+	u64 at = (TABLE_AT + rnd(w) % TABLES) << PAGE_SHIFT;
+	u8 bytes[64];
+
+	for (unsigned i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (u8)rnd(w);
+	if (chance(w, 50)) {
+		memset(bytes, 0, sizeof(bytes));
+		for (unsigned i = 0; i < 256; i += 32)
+			gpm_write(&w->g, GPA(at + i), bytes, 32);
+	} else {
+		gpm_write(&w->g, GPA(at + rnd(w) % 4000), bytes,
+			  1 + (unsigned)(rnd(w) % 64));
+	}
+}
+
+static void load_cr3(struct world *w)
+{
+	w->m.cr3 = (TABLE_AT + rnd(w) % 4) << PAGE_SHIFT;
+	for (unsigned i = 0; i < 4; i++)
+		w->m.pdpte[i] = ((TABLE_AT + (rnd(w) & 3)) << PAGE_SHIFT) |
+				(chance(w, 90) ? PTE_P : 0);
+}
+
+static void flushed(struct world *w, bool global)
+{
+	shadow_flush(w->s, &w->m, global);
+	for (unsigned i = 0; i < TLB_SIZE; i++)
+		CHECK(!w->tlb[i].valid, "TLB survives a flush");
+}
+
+static void change_mode(struct world *w)
+{
+	static const u8 formats[] = { WALK_UNPAGED, WALK_32BIT, WALK_PAE };
+
+	switch (rnd(w) % 8) {
+	case 0: w->m.wp ^= 1; break;
+	case 1: w->m.smep ^= 1; break;
+	case 2: w->m.smap ^= 1; break;
+	case 3: w->m.pse ^= 1; break;
+	case 4: w->m.nxe ^= 1; break;
+	case 5:
+		if (chance(w, 30))
+			w->m.format = formats[rnd(w) % 3];
+		break;
+	default: load_cr3(w); break;
+	}
+	flushed(w, true);
+}
+
+/* After INVLPG no part of the guest's page is stale in the TLB. */
+static void invlpg(struct world *w)
+{
+	u64 gva = pick_gva(w);
+	struct pagefault pf;
+	struct walk gw;
+	u64 size = PAGE_SIZE;
+
+	shadow_invlpg(w->s, &w->m, GVA(gva));
+	if (gwalk(&w->g, &w->m, GVA(gva), ACC_READ, false, &gw, &pf))
+		size = BIT(gw.page_shift);
+	for (unsigned i = 0; i < TLB_SIZE; i++)
+		CHECK(!w->tlb[i].valid ||
+		      ALIGN_DOWN(w->tlb[i].gva, size) != ALIGN_DOWN(gva, size),
+		      "stale after INVLPG");
+}
+
+static void toggle_code(struct world *w)
+{
+	u64 gfn = pick_frame(w);
+
+	if (gfn >= FRAMES)
+		return;
+	if (track_has(&w->t, TRACK_CODE, gfn))
+		track_remove(&w->t, TRACK_CODE, gfn);
+	else
+		track_add(&w->t, TRACK_CODE, gfn);
+}
+
+static void step(struct world *w)
+{
+	unsigned what = (unsigned)(rnd(w) % 100);
+
+	if (what < 70)
+		guest_access(w, pick_gva(w),
+			     accesses[rnd(w) % ARRAY_SIZE(accesses)]);
+	else if (what < 78)
+		edit_entry(w);
+	else if (what < 85)
+		edit_flags(w);
+	else if (what < 86)
+		reuse_table(w);
+	else if (what < 90)
+		load_cr3(w), flushed(w, false);
+	else if (what < 94)
+		invlpg(w);
+	else if (what < 95)
+		w->m.ac ^= 1;
+	else if (what < 98)
+		toggle_code(w);
+	else
+		change_mode(w);
+}
+
+static void world_init(struct world *w, u64 seed, enum shadow_root_kind kind,
+		       bool kernel_nx, u32 pool)
+{
+	struct shadow_config c = {
+		.gpm = &w->g, .root_kind = kind, .pool_pages = pool,
+		.nx = true, .kernel_nx = kernel_nx,
+		.prefetch = seed & 1 ? 8 : 0,
+		.tlb_flush = on_flush, .unmapped = on_unmapped, .ctx = w,
+	};
+
+	memset(w, 0, sizeof(*w));
+	w->seed = seed * 0x9e3779b97f4a7c15ull;
+	w->kind = kind;
+	w->kernel_nx = kernel_nx;
+	w->ram = palloc(FRAMES, MIB(2));
+	w->bits = palloc(ALIGN_UP(FRAMES, PAGE_SIZE) / PAGE_SIZE, PAGE_SIZE);
+	gpm_init(&w->g, w->ram, host_phys(w->ram), RAM);
+	track_init(&w->t, w->bits, FRAMES);
+	w->g.track = &w->t;
+	w->s = shadow_create(&c);
+	w->m = (struct walk_mode){ .format = seed % 3 ? WALK_32BIT : WALK_PAE,
+				   .wp = true, .pse = true, .nxe = true,
+				   .maxphyaddr = 36 };
+	load_cr3(w);
+}
+
+static void world_end(struct world *w)
+{
+	shadow_destroy(w->s);
+	for (u64 i = 0; i < FRAMES; i++)
+		CHECK(!track_has(&w->t, TRACK_SHADOW, i), "still tracked");
+	palloc_free(w->ram, FRAMES);
+	palloc_free(w->bits, ALIGN_UP(FRAMES, PAGE_SIZE) / PAGE_SIZE);
+}
+
+static void run(u64 seed, unsigned steps)
+{
+	struct world *w = malloc(sizeof(*w));
+
+	world_init(w, seed, seed & 2 ? SHADOW_ROOT_PAE : SHADOW_ROOT_4LEVEL,
+		   seed & 4, seed & 8 ? 64 : 400);
+	for (unsigned i = 0; i < 150; i++)
+		edit_entry(w);
+	for (unsigned i = 0; i < steps && !test_failed; i++) {
+		step(w);
+		check_all(w);
+		if (i % 16 == 0)
+			CHECK(!shadow_audit(w->s, &w->m), "audit");
+		if (test_failed)
+			printf("seed %llu step %u\n", (unsigned long long)seed,
+			       i);
+	}
+	if (getenv("SHADOW_TEST_VERBOSE"))
+		printf("seed %llu: %lu filled %lu traced %lu mmio %lu guest "
+		       "%lu hits\n", (unsigned long long)seed, w->filled,
+		       w->traced, w->mmio, w->guest, w->hits);
+	world_end(w);
+	free(w);
+}
+
+int main(void)
+{
+	for (u64 seed = 1; seed <= 32; seed++)
+		run(seed, 1500);
+	return test_end("shadow");
+}
