@@ -33,9 +33,11 @@ static u8 pic_level_mask(const struct pic_chip *c)
 /* The IR of highest priority in set; NO_IRQ when set is empty. */
 static unsigned pic_highest(const struct pic_chip *c, u8 set)
 {
-	for (unsigned i = 1; i <= 8; i++)
-		if (set & pic_bit((c->lowest + i) & 7))
-			return (c->lowest + i) & 7;
+	unsigned first = (c->lowest + 1) & 7;
+	u8 turned = (u8)(set >> first | set << (8 - first));
+
+	if (set)
+		return (first + (unsigned)__builtin_ctz(turned)) & 7;
 	return NO_IRQ;
 }
 
