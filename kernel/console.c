@@ -26,7 +26,7 @@ static const char *const prefixes[] = {
 
 void console_init(void)
 {
-	uart_init(&uart_com1);
+	host_uart_init(&uart_com1);
 	vga_init();
 }
 
@@ -34,7 +34,7 @@ void console_set_sinks(u64 set)
 {
 	sinks = set;
 	if (set & CONSOLE_COM2)
-		uart_init(&uart_com2);
+		host_uart_init(&uart_com2);
 }
 
 void console_set_level(enum log_level level)

@@ -3,6 +3,7 @@
 #include "kernel/exit.h"
 
 #include "kernel/instr.h"
+#include "kernel/uart.h"
 
 #define QEMU_DEBUG_EXIT 0xf4
 #define BOCHS_SHUTDOWN  0x8900
@@ -50,6 +51,8 @@ static void reboot(void)
 void machine_exit(u8 status)
 {
 	cli();
+	uart_drain(&uart_com1);
+	uart_drain(&uart_com2);
 	if (exit_mode == MACHINE_QEMU)
 		emulator_stop(status);
 	if (exit_mode == MACHINE_REBOOT)

@@ -21,7 +21,7 @@ static volatile u8 *attention;
 void irq_init(void)
 {
 	idt_init();
-	pic_init();
+	host_pic_init();
 }
 
 void irq_set_handler(u8 vector, irq_handler handler)

@@ -70,7 +70,7 @@ static void apic_virtual_wire(void)
 	}
 }
 
-void pic_init(void)
+void host_pic_init(void)
 {
 	outb(PIC1, ICW1_INIT_ICW4);
 	outb(PIC2, ICW1_INIT_ICW4);

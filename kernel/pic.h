@@ -5,7 +5,7 @@
 
 #include "types.h"
 
-void pic_init(void);
+void host_pic_init(void);
 void pic_mask(unsigned irq, bool masked);
 
 /* True when the interrupt is real; then pic_eoi() ends it. */

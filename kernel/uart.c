@@ -27,6 +27,7 @@ enum {
 #define MCR_OUT2     0x08 /* gates the interrupt line on a PC */
 #define LSR_DR       0x01
 #define LSR_THRE     0x20
+#define LSR_TEMT     0x40 /* holding and shift registers empty */
 #define FIFO_BYTES   16
 #define POLL_LIMIT   1000000
 
@@ -42,7 +43,7 @@ struct uart {
 struct uart uart_com1 = { .port = 0x3f8, .irq = 4 };
 struct uart uart_com2 = { .port = 0x2f8, .irq = 3 };
 
-bool uart_init(struct uart *u)
+bool host_uart_init(struct uart *u)
 {
 	if (u->present)
 		return true;
@@ -74,6 +75,13 @@ void uart_put(struct uart *u, u8 byte)
 		return; /* stuck: better a lost byte than a hung machine */
 	u->credits--;
 	outb(u->port + UART_DATA, byte);
+}
+
+void uart_drain(struct uart *u)
+{
+	for (unsigned i = 0; u->present && i < POLL_LIMIT; i++)
+		if (inb(u->port + UART_LSR) & LSR_TEMT)
+			return;
 }
 
 static void uart_receive(struct uart *u)

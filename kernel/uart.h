@@ -13,8 +13,9 @@ struct uart;
 extern struct uart uart_com1, uart_com2;
 
 /* False when there is no UART at that address; output is then dropped. */
-bool uart_init(struct uart *u);
+bool host_uart_init(struct uart *u);
 void uart_put(struct uart *u, u8 byte);
+void uart_drain(struct uart *u); /* wait until the last bit is out */
 
 /* Start receiving: needs kernel/irq.c. */
 void uart_receive_start(struct uart *u);
