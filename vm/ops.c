@@ -66,25 +66,32 @@ static void ops_read_phys(void *ctx, gpa_t gpa, void *buf, unsigned size)
 	gpm_read(&vm->gpm, gpa, buf, size);
 }
 
+/* A moved deadline or a stop is the run loop's job. */
+static void ask_attention(struct vm *vm)
+{
+	if (board_deadline(vm->board) != vm->armed ||
+	    board_stop_state(vm->board) != BOARD_RUNNING)
+		vm->v->attention = 1;
+}
+
+/* Reads move deadlines too: of the clock's flags, of the UART's FIFO. */
 static u32 ops_in(void *ctx, u16 port, unsigned size)
 {
 	struct vm *vm = ctx;
 	u32 value = board_in(vm->board, port, size);
 
 	ring_add(RING_PORT, port | size << 16, value);
+	ask_attention(vm);
 	return value;
 }
 
-/* A write may move the next deadline or stop the guest: the run loop's job. */
 static void ops_out(void *ctx, u16 port, unsigned size, u32 value)
 {
 	struct vm *vm = ctx;
 
 	ring_add(RING_PORT, port | size << 16 | BIT(31), value);
 	board_out(vm->board, port, size, value);
-	if (board_deadline(vm->board) != vm->armed ||
-	    board_stop_state(vm->board) != BOARD_RUNNING)
-		vm->v->attention = 1;
+	ask_attention(vm);
 }
 
 static void ops_invlpg(void *ctx, gva_t gva)
