@@ -13,6 +13,7 @@
 #include "kernel/idt.h"
 #include "kernel/instr.h"
 #include "kernel/stacks.h"
+#include "lib/format.h"
 #include "lib/ring.h"
 
 #define CHAIN_MAX 24
@@ -21,6 +22,7 @@
 extern const u8 image_text[], image_rodata[];
 
 static unsigned depth;
+static char reason[2][200]; /* of the first panic, of one inside it */
 
 static void print_registers(const struct host_frame *f)
 {
@@ -84,24 +86,22 @@ static void begin(const char *fmt, va_list ap)
 {
 	cli();
 	console_panic_mode();
+	fmt_vsnprintf(reason[depth != 0], sizeof(reason[0]), fmt, ap);
 	if (depth++) {
-		console_printf("\npenumbra: panic in a panic: ");
-		console_vprintf(fmt, ap);
-		console_printf("\n");
+		console_printf("\npenumbra: panic in a panic: %s\n", reason[1]);
 		machine_exit(EXIT_STATUS_PANIC);
 	}
-	console_printf("\npenumbra: panic: ");
-	console_vprintf(fmt, ap);
-	console_printf("\n");
+	console_printf("\npenumbra: panic: %s\n", reason[0]);
 }
 
+/* The reason once more: on a screen of 25 lines the first is gone by now. */
 static void end(u64 rip, u64 rbp) NORETURN;
 static void end(u64 rip, u64 rbp)
 {
 	print_control_registers();
 	print_chain(rip, rbp);
 	print_ring();
-	console_printf("penumbra: stopped.\n");
+	console_printf("penumbra: stopped by a panic: %s\n", reason[0]);
 	machine_exit(EXIT_STATUS_PANIC);
 }
 
