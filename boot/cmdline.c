@@ -56,6 +56,11 @@ static const struct option rows[] = {
 		{ "info", LOG_INFO }, { "debug", LOG_DEBUG }) },
 	{ "time", OPT_CHOICE, &options.time, CHOICES(
 		{ "tsc", TIME_TSC }, { "icount", TIME_ICOUNT }) },
+	{ "trace-from", OPT_NUMBER, &options.trace_from, NULL },
+	{ "trace-to", OPT_NUMBER, &options.trace_to, NULL },
+	{ "trace-every", OPT_NUMBER, &options.trace_every, NULL },
+	{ "trace-memory", OPT_CHOICE, &options.trace_memory, CHOICES(
+		{ "off", false }, { "on", true }) },
 };
 /* clang-format on */
 

@@ -15,6 +15,8 @@ struct options {
 	u32 gdb;    /* enum option_gdb */
 	u64 mem;    /* bytes of guest RAM; 0: as much as is sensible */
 	u64 cache;  /* bytes of translation cache; 0: default */
+	u64 trace_from, trace_to, trace_every; /* digests: vm/digest.c */
+	u32 trace_memory;
 };
 
 extern struct options options;

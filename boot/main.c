@@ -2,6 +2,7 @@
 /* main() as a table of contents. */
 #include "boot/main.h"
 
+#include "boot/guest.h"
 #include "boot/multiboot.h"
 #include "boot/cmdline.h"
 #include "kernel/caps.h"
@@ -40,5 +41,5 @@ void boot_main(u32 magic, u32 info)
 {
 	machine_init(magic, info);
 	caps_print();
-	machine_exit(EXIT_STATUS_OK);
+	machine_exit(guest_run());
 }

@@ -18,11 +18,9 @@ extern host_tss                 ; kernel/gdt.c
 global bt_enter, bt_resume, bt_leave, bt_unwind, bt_user_enter
 global bt_user_loads, bt_user_loads_end
 
-section .bss
-alignb 8
+section .bss align=8
 bt_stack:
 	resq	1
-; Selectors that user code left in DS, ES, FS, GS and the LDTR: still loaded.
 
 section .text
 

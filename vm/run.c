@@ -31,13 +31,11 @@ static void arm_deadline(struct vm *vm)
 {
 	u64 deadline = board_deadline(vm->board);
 
-	if (deadline == vm->armed)
-		return;
-	vm->armed = deadline;
 	if (vm->config.icount)
-		vm->v->insn_stop = deadline;
-	else
+		vm->v->insn_stop = MIN(deadline, vm_digest_next(vm));
+	else if (deadline != vm->armed)
 		host_timer_set(deadline);
+	vm->armed = deadline;
 }
 
 static bool board_ended(struct vm *vm, enum vm_end *end, u32 *status)
@@ -120,9 +118,9 @@ static void service_devices(struct vm *vm)
 	vm->v->attention = 0;
 	feed_serial(vm);
 	board_run(vm->board);
-	arm_deadline(vm);
 	if (vm->config.trace_every)
 		vm_digest(vm);
+	arm_deadline(vm);
 }
 
 static enum vm_end run_until_end(struct vm *vm, u32 *status)
@@ -156,7 +154,8 @@ enum vm_end vm_run(struct vm *vm, u32 *status)
 	enum vm_end end;
 
 	vm->armed = 0;
-	vm->tsc_start = vm_now(vm);
+	vm->tsc_start = host_tsc();
+	vm->guest_start = vm_now(vm);
 	walk_mode_of(vm->v, &vm->mode);
 	host_attention_hook(&vm->v->attention);
 	*status = 0;

@@ -47,7 +47,7 @@ static u64 board_wall_seconds(void *ctx)
 {
 	struct vm *vm = ctx;
 
-	return vm->wall_start + (vm_now(vm) - vm->tsc_start) / vm_tsc_hz(vm);
+	return vm->wall_start + (vm_now(vm) - vm->guest_start) / vm_tsc_hz(vm);
 }
 
 static bool create_memory(struct vm *vm)
@@ -60,8 +60,8 @@ static bool create_memory(struct vm *vm)
 	if (!base || !bits)
 		return false;
 	track_init(&vm->track, bits, frames);
-	vm->gpm.track = &vm->track;
 	gpm_init(&vm->gpm, base, host_phys(base), size);
+	vm->gpm.track = &vm->track;
 	return true;
 }
 
@@ -127,6 +127,16 @@ static bool create_shadow(struct vm *vm)
 	return vm->shadow != NULL;
 }
 
+/* The interpreter's x87, MMX and SSE instructions run on the real CPU. */
+static void lend_native_code(void)
+{
+	struct host_code area = host_code_area();
+	struct emu_native native = { area.write, area.exec, area.size,
+				     host_native_call };
+
+	emu_fpu_init(&native);
+}
+
 static const char *init_engine(struct vm *vm, const struct engine *engine)
 {
 	struct engine_env env = {
@@ -161,11 +171,12 @@ struct vm *vm_create(const struct vm_config *config, const char **why)
 	*why = "too little memory for the guest";
 	if (!vm->v || !create_memory(vm))
 		return NULL;
+	cpuid_policy_init(config->cpuid, CPUID_POLICY_32);
 	vcpu_reset(vm->v);
 	vm->v->insn_stop = ~0ull;
-	vm->tsc_start = vm_now(vm);
 	vm->wall_start = config->icount ? 0 : host_wall_seconds();
 	vm->emu = (struct emu){ .v = vm->v, .ops = &vm_emu_ops, .ctx = vm };
+	lend_native_code();
 	if (!create_board(vm))
 		return NULL;
 	if (config->engine->needs_shadow && !create_shadow(vm))

@@ -6,6 +6,7 @@
 #ifndef VM_VM_H
 #define VM_VM_H
 
+#include "cpu/cpuid.h"
 #include "cpu/engine.h"
 #include "devices/board.h"
 #include "mm/gpm.h"
@@ -37,6 +38,8 @@ struct vm_config {
 	u64 cache_bytes;      /* bt's translation cache */
 	bool icount;          /* time is the count of instructions */
 	u64 trace_from, trace_to, trace_every; /* digests, see vm/digest.c */
+	bool trace_memory;                     /* hash memory into them */
+	const struct cpuid_host *cpuid;        /* NULL: a fixed P6 */
 };
 
 struct vm {
@@ -51,7 +54,10 @@ struct vm {
 	const struct engine *last; /* engine of the last entry */
 	u64 armed;                 /* deadline that the host timer is set to */
 	int serial_held;           /* a byte that the guest's FIFO refused, or -1 */
-	u64 tsc_start, wall_start;
+	u64 tsc_start;   /* host TSC at the start of vm_run() */
+	u64 guest_start; /* guest time then */
+	u64 wall_start;  /* seconds since 1970 then */
+	u64 digest_last; /* instruction count of the last digest */
 	char error[160];           /* VM_END_ERROR: why */
 };
 
@@ -78,5 +84,7 @@ void vm_stats_print(const struct vm *vm, enum vm_end end, u32 status);
 
 /* vm/digest.c: state digests that tools/penumbra diverge compares. */
 void vm_digest(struct vm *vm);
+/* Instruction count at which the next one is due; ~0: never. */
+u64 vm_digest_next(const struct vm *vm);
 
 #endif
