@@ -47,7 +47,7 @@ static bool take_signed(struct vinsn *i, unsigned bytes, s64 *value)
 			return false;
 		v |= (u64)b << (8 * n);
 	}
-	*value = sign_extend(v, 8 * bytes);
+	*value = bytes ? sign_extend(v, 8 * bytes) : 0;
 	return true;
 }
 
@@ -253,6 +253,12 @@ static unsigned immediate_bytes(const struct vinsn *i)
 	return i->row & V_IB ? 1 : i->row & V_IZ ? z : 0;
 }
 
+/* LOOPcc and JRCXZ, which 67h makes count in ECX. */
+static bool is_loop(const struct vinsn *i)
+{
+	return i->map == 0 && (i->opcode & 0xfc) == 0xe0;
+}
+
 static const char *take_operands(struct vinsn *i)
 {
 	unsigned reg = (i->opcode & 7) | (i->rex & REX_B ? 8 : 0);
@@ -268,7 +274,7 @@ static const char *take_operands(struct vinsn *i)
 		return "rsp, r14 or r15 is an operand";
 	if ((i->row & (V_STR | V_MOFFS)) && !i->p67)
 		return "an implied operand is not 67h-addressed";
-	if (rel && (i->p66 || i->p67 || i->plock || i->rex))
+	if (rel && (i->p66 || (i->p67 && !is_loop(i)) || i->plock || i->rex))
 		return "a branch carries a prefix";
 	if (rel)
 		return take_signed(i, rel, &i->rel) ?

@@ -75,7 +75,7 @@ static const u32 verify_one[256] = {
 	[0xd7] = V_OK | V_STR,                  /* XLAT */
 	[0xd8] = V_VW, [0xd9] = V_VW | V_GROUP, [0xda] = V_VW, [0xdb] = V_VW,
 	[0xdc] = V_VW, [0xdd] = V_VW | V_GROUP, [0xde] = V_VW, [0xdf] = V_VW,
-	[0xe3] = V_OK | V_REL8,                 /* JRCXZ */
+	[0xe0 ... 0xe3] = V_OK | V_REL8,        /* LOOPcc, JRCXZ */
 	[0xe8] = V_OK | V_REL32 | V_CALL,
 	[0xe9] = V_OK | V_REL32 | V_END,
 	[0xeb] = V_OK | V_REL8 | V_END,
