@@ -69,6 +69,20 @@ struct spage *spage_get(struct shadow *s, u64 gfn, union role role)
 	return make(s, gfn, role);
 }
 
+/*
+ * p has no single linear address any more (PAE: one table in two PDPTEs), and
+ * neither has what lies below it.
+ */
+static void set_several(struct shadow *s, struct spage *p)
+{
+	const u64 *table = spage_table(s, p);
+
+	p->several = true;
+	for (unsigned i = 0; p->role.level == 2 && i < SLOTS; i++)
+		if (table[i] && entry_is_table(2, table[i]))
+			entry_child(s, table[i])->several = true;
+}
+
 /* Point the empty slot, which covers linear address gva, at child. */
 void spage_link(struct shadow *s, u32 slot, struct spage *child, u64 gva)
 {
@@ -77,8 +91,9 @@ void spage_link(struct shadow *s, u32 slot, struct spage *child, u64 gva)
 
 	if (slot >= s->root_slots && s->cfg.root_kind == SHADOW_ROOT_PAE)
 		flags = PTE_P;
-	if (child->linked && child->gva != gva)
-		child->several = true;
+	if ((child->linked && child->gva != gva) ||
+	    (slot < s->root_slots && s->pages[slot / SLOTS].several))
+		set_several(s, child);
 	child->gva = (u32)gva;
 	child->linked = true;
 	rmap_set(s, slot, at | flags);

@@ -91,7 +91,9 @@ struct root *root_get(struct shadow *s, const struct walk_mode *m)
 	if (likely(s->current && root_is(s->current, mode, base)))
 		return s->current;
 	r = root_find(s, mode, base);
-	if (!r) {
+	if (r) {
+		count(CNT_CR3_CACHED);
+	} else {
 		r = root_victim(s);
 		root_empty(s, r);
 		r->used = true;

@@ -18,14 +18,21 @@
 
 #define RAM      MIB(10)
 #define FRAMES   (RAM >> PAGE_SHIFT)
-#define TABLES   12u /* frames that serve as page tables, from TABLE_AT on */
-#define TABLE_AT 0x300u
+#define TABLE_AT 0x300u /* the frames that serve as page tables */
 #define TLB_SIZE 64u
 
 struct tlb {
 	bool valid;
 	u64 gva, gpa;
 	u64 flags; /* W, U, NX as in a leaf */
+};
+
+/* A cached upper entry: the processor may use a table it knows of. */
+struct psc {
+	bool valid;
+	u64 gva;
+	const u64 *table;
+	struct spage was; /* what the table was then */
 };
 
 struct world {
@@ -35,6 +42,8 @@ struct world {
 	struct shadow *s;
 	struct walk_mode m;
 	struct tlb tlb[TLB_SIZE];
+	struct psc psc[16];
+	unsigned tables; /* guest page tables */
 	bool kernel_nx;
 	enum shadow_root_kind kind;
 	u64 seed;
@@ -57,7 +66,7 @@ static bool chance(struct world *w, unsigned percent)
 static u64 pick_frame(struct world *w)
 {
 	switch (rnd(w) % 8) {
-	case 0: return TABLE_AT + rnd(w) % TABLES; /* self-mapped tables */
+	case 0: return TABLE_AT + rnd(w) % w->tables; /* self-mapped tables */
 	case 1: return 0xa0 + rnd(w) % 0x60;       /* VGA, ROM */
 	case 2: return FRAMES - 2 + rnd(w) % 4;    /* over the end */
 	default: return rnd(w) % FRAMES;
@@ -82,6 +91,8 @@ static void on_flush(void *ctx, const gva_t *gva)
 	for (unsigned i = 0; i < TLB_SIZE; i++)
 		if (!gva || w->tlb[i].gva >> 12 == gva->a >> 12)
 			w->tlb[i].valid = false;
+	for (unsigned i = 0; i < ARRAY_SIZE(w->psc); i++)
+		w->psc[i].valid = false;
 }
 
 static void on_unmapped(void *ctx, gva_t gva, u64 size)
@@ -250,13 +261,48 @@ static void emulate(struct world *w, u64 gva, unsigned acc)
 	struct pagefault pf;
 	u64 value = rnd(w);
 
-	/* A guest's own table edits are often harmless rewrites. */
 	if (acc & ACC_WRITE)
 		CHECK(gmem_write(&w->g, &w->m, GVA(gva), &value, 8, acc, &pf),
 		      "emulated access faults");
 	else
 		CHECK(gmem_read(&w->g, &w->m, GVA(gva), &value, 8, acc, &pf),
 		      "emulated access faults");
+}
+
+/* Remember the level 1 table that the walk went through. */
+static void psc_load(struct world *w, hpa_t root, u64 gva)
+{
+	struct psc *c = &w->psc[gva >> 21 & (ARRAY_SIZE(w->psc) - 1)];
+	const u64 *pdpt = host_virt(root);
+	const u64 *pd;
+	u64 e;
+
+	if (w->kind == SHADOW_ROOT_4LEVEL)
+		pdpt = host_virt(HPA(pdpt[0] & PTE_ADDR));
+	pd = host_virt(HPA(pdpt[gva >> 30] & PTE_ADDR));
+	e = pd[gva >> 21 & 511];
+	if (e & PTE_PS)
+		return;
+	*c = (struct psc){ true, gva >> 21, host_virt(HPA(e & PTE_ADDR)),
+			   *entry_child(w->s, e) };
+}
+
+/* A walk that starts from a cached upper entry, as hardware may. */
+static void psc_access(struct world *w, u64 gva)
+{
+	const struct psc *c = &w->psc[gva >> 21 & (ARRAY_SIZE(w->psc) - 1)];
+	const struct spage *now;
+	u64 e;
+
+	if (!c->valid || c->gva != gva >> 21)
+		return;
+	e = c->table[gva >> 12 & 511];
+	if (!(e & PTE_P))
+		return;
+	now = entry_child(w->s, host_phys(c->table).a);
+	CHECK(now->gfn == c->was.gfn && now->role.word == c->was.role.word,
+	      "the processor walks a table in another use");
+	tlb_load(w, gva, (e & PTE_ADDR) - w->g.hpa.a, e);
 }
 
 /* The frame of the level 2 table that the guest uses for gva. */
@@ -277,7 +323,7 @@ static void repair(struct world *w, u64 gva)
 	bool pae = w->m.format == WALK_PAE;
 	u64 pde_at = guest_directory(w, gva) +
 		     (pae ? 8 * (gva >> 21 & 511) : 4 * (gva >> 22));
-	u64 pde = 0, table = (TABLE_AT + rnd(w) % TABLES) << PAGE_SHIFT;
+	u64 pde = 0, table = (TABLE_AT + rnd(w) % w->tables) << PAGE_SHIFT;
 	u64 flags = PTE_P | (chance(w, 80) ? PTE_W : 0) |
 		    (chance(w, 70) ? PTE_U : 0) |
 		    (rnd(w) & (PTE_A | PTE_D));
@@ -303,6 +349,8 @@ static void guest_access(struct world *w, u64 gva, unsigned acc)
 	struct walk gw;
 	gpa_t at;
 
+	if (chance(w, 30))
+		psc_access(w, gva);
 	if (!possible(w, acc) || tlb_hit(w, gva, acc))
 		return;
 	for (unsigned tries = 0;; tries++) {
@@ -314,6 +362,7 @@ static void guest_access(struct world *w, u64 gva, unsigned acc)
 		if (tries >= 4)
 			return;
 		if (present && hw_allows(w, flags, acc)) {
+			psc_load(w, root, gva);
 			tlb_load(w, gva, gpa, flags);
 			do_access(w, gpa, acc);
 			return;
@@ -351,7 +400,7 @@ static u64 pick_entry(struct world *w)
 	if (chance(w, 15))
 		return chance(w, 80) ? 0 : rnd(w);
 	if (chance(w, 50))
-		e = (TABLE_AT + rnd(w) % TABLES) << PAGE_SHIFT;
+		e = (TABLE_AT + rnd(w) % w->tables) << PAGE_SHIFT;
 	else if (chance(w, 30))
 		e = (rnd(w) % 8 << 21) | PTE_PS;
 	e |= PTE_P | (rnd(w) & (PTE_U | PTE_A | PTE_D));
@@ -369,7 +418,7 @@ static u64 pick_entry(struct world *w)
 /* Entry addresses that the linear addresses of pick_gva() use. */
 static gpa_t pick_entry_gpa(struct world *w)
 {
-	u64 frame = (TABLE_AT + rnd(w) % TABLES) << PAGE_SHIFT;
+	u64 frame = (TABLE_AT + rnd(w) % w->tables) << PAGE_SHIFT;
 	u64 gva = pick_gva(w);
 	bool upper = chance(w, 40);
 
@@ -408,7 +457,7 @@ static void edit_flags(struct world *w)
 
 static void reuse_table(struct world *w)
 {
-	u64 at = (TABLE_AT + rnd(w) % TABLES) << PAGE_SHIFT;
+	u64 at = (TABLE_AT + rnd(w) % w->tables) << PAGE_SHIFT;
 	u8 bytes[64];
 
 	for (unsigned i = 0; i < sizeof(bytes); i++)
@@ -425,7 +474,7 @@ static void reuse_table(struct world *w)
 
 static void load_cr3(struct world *w)
 {
-	w->m.cr3 = (TABLE_AT + rnd(w) % 4) << PAGE_SHIFT;
+	w->m.cr3 = (TABLE_AT + rnd(w) % (w->tables / 3)) << PAGE_SHIFT;
 	for (unsigned i = 0; i < 4; i++)
 		w->m.pdpte[i] = ((TABLE_AT + (rnd(w) & 3)) << PAGE_SHIFT) |
 				(chance(w, 90) ? PTE_P : 0);
@@ -524,6 +573,7 @@ static void world_init(struct world *w, u64 seed, enum shadow_root_kind kind,
 	memset(w, 0, sizeof(*w));
 	w->seed = seed * 0x9e3779b97f4a7c15ull;
 	w->kind = kind;
+	w->tables = pool < 100 ? 60 : 12;
 	w->kernel_nx = kernel_nx;
 	w->ram = palloc(FRAMES, MIB(2));
 	w->bits = palloc(ALIGN_UP(FRAMES, PAGE_SIZE) / PAGE_SIZE, PAGE_SIZE);
@@ -552,7 +602,7 @@ static void run(u64 seed, unsigned steps)
 
 	world_init(w, seed, seed & 2 ? SHADOW_ROOT_PAE : SHADOW_ROOT_4LEVEL,
 		   seed & 4, seed & 8 ? 64 : 400);
-	for (unsigned i = 0; i < 150; i++)
+	for (unsigned i = 0; i < 12 * w->tables; i++)
 		edit_entry(w);
 	for (unsigned i = 0; i < steps && !test_failed; i++) {
 		step(w);
@@ -571,9 +621,49 @@ static void run(u64 seed, unsigned steps)
 	free(w);
 }
 
+#define PROCESSES 8u
+#define AREAS     12u
+
+/* Orderly processes, with more page tables than the pool has pages. */
+static void run_pool(void)
+{
+	struct world *w = malloc(sizeof(*w));
+	u64 e = PTE_P | PTE_W | PTE_U, pd, pt;
+
+	world_init(w, 4, SHADOW_ROOT_4LEVEL, true, 64);
+	w->m.format = WALK_32BIT;
+	for (unsigned p = 0; p < PROCESSES; p++) {
+		pd = (TABLE_AT + p) << PAGE_SHIFT;
+		for (unsigned a = 0; a < AREAS; a++) {
+			pt = (TABLE_AT + PROCESSES + p * AREAS + a) << 12;
+			put_entry(w, pd + 4 * a, pt | e);
+			for (unsigned i = 0; i < 16; i++)
+				put_entry(w, pt + 4 * i,
+					  (0x600 + rnd(w) % 0x300) << 12 | e);
+		}
+	}
+	for (unsigned i = 0; i < 4000 && !test_failed; i++) {
+		u64 gva = (rnd(w) % AREAS << 22) | (rnd(w) % 16 << 12);
+
+		if (i % 8 == 0) {
+			w->m.cr3 = (TABLE_AT + rnd(w) % PROCESSES) << 12;
+			flushed(w, false);
+		}
+		guest_access(w, gva, accesses[rnd(w) % 6]);
+		check_all(w);
+		if (i % 16 == 0)
+			CHECK(!shadow_audit(w->s, &w->m), "audit");
+	}
+	CHECK(counters[CNT_SHADOW_RECLAIMS], "the pool never ran low");
+	CHECK(counters[CNT_CR3_CACHED], "no root was found again");
+	world_end(w);
+	free(w);
+}
+
 int main(void)
 {
-	for (u64 seed = 1; seed <= 32; seed++)
+	for (u64 seed = 1; seed <= 48 && !test_failed; seed++)
 		run(seed, 1500);
+	run_pool();
 	return test_end("shadow");
 }
