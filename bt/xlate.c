@@ -119,7 +119,7 @@ static void gen_difference(struct xlate *x, u8 dst, u32 offset, unsigned size)
 		emit_load(&x->e, dst, m);
 	else
 		emit_rm_0f(&x->e, size == 2 ? 0xb7 : 0xb6, dst, m);
-	emit_lea(&x->e, dst, mem_at(dst, -(s32)was));
+	emit_lea(&x->e, dst, mem_at(dst, (s32)(0 - was)));
 }
 
 /*
