@@ -229,7 +229,7 @@ static void clear_env_pointers(unsigned op_size)
 	if (op_size == 2)
 		memset(bounce + 6, 0, 8);
 	else
-		memset(bounce + 12, 0, 16);
+		memset(bounce + 12, 0, 14); /* the last word is reserved */
 }
 
 /* FLDENV and FNSTENV, FRSTOR and FNSAVE. */

@@ -270,12 +270,23 @@ static int z_reg(ZydisRegister r)
 	       r == ZYDIS_REGISTER_EIP ? -1 : ZydisRegisterGetId(r);
 }
 
+/* Zydis 4.0 names r13d as base of 67 [disp32 + index] when REX.B is set. */
+static bool z_address_right(const struct sample *s)
+{
+	const struct insn *insn = &s->insn;
+
+	return !(insn->has_sib && insn->mod == 0 && (insn->sib & 7) == 5 &&
+		 (insn->rex & 1) && insn->addr_size == 4);
+}
+
 static void compare_mem(const struct sample *s, unsigned n,
 			const ZydisDecodedOperand *z)
 {
 	const struct insn *insn = &s->insn;
 	u64 mask = insn->addr_size == 8 ? ~0ull : BIT(insn->addr_size * 8) - 1;
 
+	if (!z_address_right(s))
+		return;
 	CHECK(insn->base == z_reg(z->mem.base), "%u: %s: base %d", s->code_size,
 	      hex(s), insn->base);
 	CHECK(insn->index == z_reg(z->mem.index), "%u: %s: index %d",
@@ -310,7 +321,8 @@ static void compare_reg(const struct sample *s, unsigned n,
 	      deviates(s, REGISTER),
 	      "%u: %s: operand %u: register %u not %d %s", s->code_size, hex(s),
 	      n, o->reg, id, zname(s));
-	CHECK(o->kind != OPK_REG || o->size * 8 == z->size || deviates(s, SIZE),
+	CHECK(o->kind != OPK_REG || o->size * 8 == z->size ||
+	      deviates(s, WIDTH),
 	      "%u: %s: operand %u: %u bytes, not %u bits %s", s->code_size,
 	      hex(s), n, o->size, z->size, zname(s));
 }
