@@ -274,7 +274,6 @@ static void tell_unmapped(struct shadow *s, u64 gva, u64 size)
 void shadow_invlpg(struct shadow *s, const struct walk_mode *m, gva_t gva)
 {
 	gva.a = (u32)gva.a;
-	count(CNT_SHADOW_INVLPG);
 	shadow_enter(s);
 	if (in_large_page(s, gva)) {
 		shadow_flush_all(s);

@@ -110,16 +110,14 @@ static void entry_written(struct shadow *s, struct spage *p,
 	before = entry_before(t, (p->gfn << PAGE_SHIFT) + index * esize, esize,
 			      now);
 	p->zeroes = now ? 0 : (u8)(p->zeroes + 1);
-	if (before == now)
-		return;
-	if (p->role.level == 1)
+	if (before != now && p->role.level == 1)
 		leaf_changed(s, p, first, now);
-	else
+	else if (before != now)
 		directory_changed(s, p, first, n);
-	if (only_flags_set(before, now))
-		return;
+	if (before != now && only_flags_set(before, now))
+		return; /* a page walk's */
 	p->writes++;
-	if (before & PTE_P)
+	if (before != now && (before & PTE_P))
 		unmapped(s, p, first, n);
 }
 

@@ -40,16 +40,6 @@ void track_remove(struct track *t, enum track_who who, u64 gfn)
 		t->bits[gfn] &= (u8)~BIT(who);
 }
 
-bool track_any(const struct track *t, u64 gfn)
-{
-	return gfn < t->frames && t->bits[gfn];
-}
-
-bool track_has(const struct track *t, enum track_who who, u64 gfn)
-{
-	return gfn < t->frames && (t->bits[gfn] & BIT(who));
-}
-
 /*
  * Subscribers are those of the moment of the write: one that unsubscribes
  * another from its callback does not silence it.

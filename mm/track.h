@@ -8,7 +8,7 @@
 #ifndef MM_TRACK_H
 #define MM_TRACK_H
 
-#include "types.h"
+#include "bits.h"
 
 enum track_who { TRACK_SHADOW, TRACK_CODE, TRACK_ROM, TRACK_WHO_COUNT };
 
@@ -34,8 +34,18 @@ void track_subscriber(struct track *t, enum track_who who, track_fn fn,
 		      void *ctx);
 void track_add(struct track *t, enum track_who who, u64 gfn);
 void track_remove(struct track *t, enum track_who who, u64 gfn);
-bool track_any(const struct track *t, u64 gfn);
-bool track_has(const struct track *t, enum track_who who, u64 gfn);
+
+static inline bool track_any(const struct track *t, u64 gfn)
+{
+	return gfn < t->frames && t->bits[gfn];
+}
+
+static inline bool track_has(const struct track *t, enum track_who who,
+			     u64 gfn)
+{
+	return gfn < t->frames && (t->bits[gfn] & BIT(who));
+}
+
 /* Tell every subscriber of the frame. Called by gpm_write(). */
 void track_notify(struct track *t, gpa_t gpa, const void *old, unsigned size);
 

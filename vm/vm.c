@@ -117,6 +117,7 @@ static bool create_shadow(struct vm *vm)
 		.pool_pages = shadow_pool_pages(vm->config.mem_bytes),
 		.nx = true,
 		.kernel_nx = vm->config.root_kind == SHADOW_ROOT_4LEVEL,
+		.prefetch = 8,
 		.host_pml4 = vm->config.host_pml4,
 		.tlb_flush = shadow_tlb_flush,
 		.unmapped = shadow_unmapped,
