@@ -36,7 +36,10 @@ enum gpm_kind gpm_kind(const struct gpm *g, gpa_t gpa);
 /* Host pointer to a backed byte, good to the end of its page; else NULL. */
 u8 *gpm_ptr(const struct gpm *g, gpa_t gpa);
 
-/* Copies that skip tracking and protection (loader, debugger). False: a part is unbacked. */
+/*
+ * Copies that skip tracking and protection (loader, debugger). False: a part
+ * is unbacked.
+ */
 bool gpm_peek(const struct gpm *g, gpa_t gpa, void *buf, u64 size);
 bool gpm_poke(struct gpm *g, gpa_t gpa, const void *buf, u64 size);
 
