@@ -68,16 +68,18 @@ $O/offsets.inc: include/offsets.c Makefile
 
 # Host tests. A test's comment "LINKS: lib cpu" names the modules that it is
 # linked with, "SYSLIBS: -lZydis" the host's libraries. `kernel` there means
-# tests/host/fake.c, which stands in for the machine. "SRCS: bt/emit.c" names
+# $(FAKE), which stands in for the machine. "SRCS: bt/emit.c" names
 # single files, C or assembly, of modules that as a whole need the machine.
 HOST_CFLAGS := $(COMMON) -Wno-format-zero-length -O1 -fno-strict-aliasing -fsanitize=address,undefined -fno-sanitize-recover=all
 # C files of modules that need the real machine and are left out on the host.
 NOT_HOST ?=
 NOT_HOST += lib/string.c
+# What stands in for kernel/ on the host.
+FAKE := tests/host/fake.c tests/host/native.c
 HOST_TESTS := $(patsubst tests/host/%_test.c,%,$(wildcard tests/host/*_test.c))
 T ?= $(HOST_TESTS)
 links = $(shell sed -n 's/.*LINKS: *\([a-z ]*\).*/\1/p' tests/host/$(1)_test.c)
-host_src = $(foreach m,$(filter-out kernel,$(1)),$(filter-out $(NOT_HOST),$(wildcard $(m)/*.c))) tests/host/fake.c
+host_src = $(foreach m,$(filter-out kernel,$(1)),$(filter-out $(NOT_HOST),$(wildcard $(m)/*.c))) $(FAKE)
 test_srcs = $(shell sed -n 's/.*SRCS: *\([-a-z_/. ]*\).*/\1/p' tests/host/$(1)_test.c)
 syslibs = $(shell sed -n 's/.*SYSLIBS: *\([-a-zA-Z0-9 ]*\).*/\1/p' tests/host/$(1)_test.c)
 

@@ -3,7 +3,6 @@
  * x87, MMX and SSE under the interpreter against the same instruction run
  * directly from the same random state: registers, memory, flags, exceptions.
  * LINKS: lib cpu
- * SRCS: tests/host/native.c
  */
 #include <string.h>
 
