@@ -86,18 +86,65 @@ static unsigned code_bytes_left(const struct vcpu *v, u64 offset)
 	return MIN(limit - offset + 1, INSN_MAX);
 }
 
-/* Append the bytes that one page holds. */
-static bool fetch_more(struct emu *e, u8 *bytes, unsigned *have, unsigned want)
+/* The bytes at RIP, as far as they are read yet; the rest is zero. */
+union code_bytes {
+	u8 byte[16];
+	u64 word[2];
+};
+
+/*
+ * The decoder is pure, so its results can be kept by the bytes that they came
+ * from. Every step still reads the guest's bytes: nothing here can go stale.
+ * The slot is chosen by address only because that spreads well.
+ */
+struct memo {
+	u64 word[2], mask[2]; /* the instruction's bytes; which count */
+	u8 code_size;         /* 0: empty */
+	struct insn insn;
+};
+
+#define MEMO_COUNT 2048
+
+static struct memo memos[MEMO_COUNT];
+
+static struct memo *memo_slot(u64 linear)
 {
-	struct vcpu *v = e->v;
-	u64 linear = v->seg[SEG_CS].base + v->rip + *have;
+	return &memos[(linear ^ linear >> 11) % MEMO_COUNT];
+}
+
+static bool memo_matches(const struct memo *m, const union code_bytes *code,
+			 unsigned have, unsigned code_size)
+{
+	return !((m->word[0] ^ code->word[0]) & m->mask[0]) &&
+	       !((m->word[1] ^ code->word[1]) & m->mask[1]) &&
+	       m->code_size == code_size && m->insn.len <= have;
+}
+
+static void memo_fill(struct memo *m, const union code_bytes *code,
+		      unsigned code_size, const struct insn *insn)
+{
+	unsigned len = insn->len;
+
+	m->word[0] = code->word[0];
+	m->word[1] = code->word[1];
+	m->mask[0] = emu_size_mask(MIN(len, 8));
+	m->mask[1] = len > 8 ? emu_size_mask(len - 8) : 0;
+	m->code_size = code_size;
+	m->insn = *insn;
+}
+
+/* Append the bytes that one page holds. */
+static bool fetch_more(struct emu *e, u64 linear, union code_bytes *code,
+		       unsigned *have, unsigned want)
+{
 	struct pagefault pf;
 	unsigned got = 0;
 
-	if (!vcpu_long_mode(v))
+	linear += *have;
+	if (!vcpu_long_mode(e->v))
 		linear = (u32)linear;
-	if (!e->ops->fetch(e->ctx, GVA(linear), bytes + *have, want - *have,
-			   emu_acc(e) | ACC_FETCH, &got, &pf))
+	if (!e->ops->fetch(e->ctx, GVA(linear), code->byte + *have,
+			   want - *have, emu_acc(e) | ACC_FETCH, &got, &pf))
 		return emu_raise_pf(e, &pf);
 	*have += got;
 	return true;
@@ -107,20 +154,15 @@ static bool fetch_more(struct emu *e, u8 *bytes, unsigned *have, unsigned want)
  * A byte that the instruction does not need is never touched: the next page
  * is read only when the decoder asks for more.
  */
-static bool fetch_and_decode(struct emu *e)
+static bool decode_fetching(struct emu *e, u64 linear, union code_bytes *code,
+			    unsigned have, unsigned want)
 {
-	struct vcpu *v = e->v;
-	unsigned want = code_bytes_left(v, v->rip);
-	unsigned have = 0;
-	u8 bytes[INSN_MAX];
+	unsigned code_size = vcpu_code_size(e->v);
 
 	for (;;) {
-		if (have == want)
-			return emu_gp(e, 0);
-		if (!fetch_more(e, bytes, &have, want))
-			return false;
-		switch (insn_decode(&e->insn, bytes, have, vcpu_code_size(v))) {
+		switch (insn_decode(&e->insn, code->byte, have, code_size)) {
 		case DECODE_OK:
+			memo_fill(memo_slot(linear), code, code_size, &e->insn);
 			return true;
 		case DECODE_UNDEFINED:
 			return emu_ud(e);
@@ -129,7 +171,31 @@ static bool fetch_and_decode(struct emu *e)
 		case DECODE_MORE:
 			break;
 		}
+		if (have == want)
+			return emu_gp(e, 0);
+		if (!fetch_more(e, linear, code, &have, want))
+			return false;
 	}
+}
+
+static bool fetch_and_decode(struct emu *e)
+{
+	struct vcpu *v = e->v;
+	u64 linear = v->seg[SEG_CS].base + v->rip;
+	unsigned want = code_bytes_left(v, v->rip);
+	union code_bytes code = { .word = { 0, 0 } };
+	const struct memo *m = memo_slot(linear);
+	unsigned have = 0;
+
+	if (!want)
+		return emu_gp(e, 0);
+	if (!fetch_more(e, linear, &code, &have, want))
+		return false;
+	if (likely(memo_matches(m, &code, have, vcpu_code_size(v)))) {
+		e->insn = m->insn;
+		return true;
+	}
+	return decode_fetching(e, linear, &code, have, want);
 }
 
 static bool lock_ok(const struct insn *i)
