@@ -2,7 +2,7 @@
 # NASM images that bring everything themselves are listed as plain.
 GUEST_CFLAGS := -std=gnu11 -m32 -march=pentiumpro -O2 -g -ffreestanding -fno-pic -fno-pie -no-pie \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -mgeneral-regs-only -fcf-protection=none \
-	-fno-strict-aliasing -Wall -Wextra -Werror -Itests/guest/lib
+	-fno-strict-aliasing -Wall -Wextra -Wno-unused-parameter -Werror -Itests/guest/lib
 GUEST_NAMES := $(sort $(patsubst tests/guest/%.c,%,$(wildcard tests/guest/*.c)))
 GUEST_IMAGES := $(GUEST_NAMES:%=$O/guest/tests/%.elf)
 GUEST_LIB := $O/guest/obj/start.o $O/guest/obj/guest.o

@@ -149,6 +149,11 @@ void set_gate(u32 vector, u32 sel, const void *entry, u32 access)
 		      (sel << 16 | (at & 0xffff));
 }
 
+const void *trap_entry(u32 vector)
+{
+	return (void *)stub_table[vector];
+}
+
 static void load_tables(void)
 {
 	struct { u16 limit; u32 base; } PACKED g, i;
@@ -162,7 +167,8 @@ static void load_tables(void)
 	__asm__ volatile("movw %w0, %%ds; movw %w0, %%es; movw %w0, %%ss;"
 			 "movw %w1, %%fs; movw %w1, %%gs"
 			 : : "r"(SEL_DATA), "r"(SEL_NULL));
-	__asm__ volatile("ltr %w0" : : "r"(SEL_TSS));
+	__asm__ volatile("ltr %w0; lldt %w1" : : "r"(SEL_TSS), "r"(SEL_NULL));
+	WRITE_CR(0, 0x31); /* PE, ET, NE: the firmware's caching bits go */
 }
 
 static void init_serial(void)

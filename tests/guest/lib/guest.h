@@ -68,6 +68,7 @@ extern u32 failures;
 
 void set_desc(u32 sel, u32 base, u32 limit, u32 access, u32 flags);
 void set_gate(u32 vector, u32 sel, const void *entry, u32 access);
+const void *trap_entry(u32 vector); /* the library's stub */
 const char *command_line(void);
 void *copy(void *to, const void *from, u32 count);
 void *fill(void *to, u8 value, u32 count);
