@@ -12,7 +12,7 @@
 enum { BP_EXEC, BP_WRITE, BP_IO, BP_RDWR };
 
 #define DR6_WRITABLE 0xe00fu /* BT BS BD B3-B0 */
-#define DR7_WRITABLE 0xffff2bffu
+#define DR7_WRITABLE 0xffff23ffu
 #define DR_COUNT 4
 
 static unsigned bp_kind(const struct vcpu *v, unsigned n)
@@ -78,12 +78,15 @@ static bool raise_fault(struct emu *e, u64 dr6)
 	return emu_raise(e, VEC_DB, false, 0);
 }
 
+/* After MOV SS an instruction breakpoint is lost, not delayed. */
 bool emu_debug_fetch(struct emu *e)
 {
 	struct vcpu *v = e->v;
 	u64 linear = v->seg[SEG_CS].base + v->rip;
 	u64 dr6;
 
+	if (v->shadow == SHADOW_MOV_SS)
+		return true;
 	if (!vcpu_long_mode(v))
 		linear = (u32)linear;
 	dr6 = matches(v, BIT(BP_EXEC), linear, 1);

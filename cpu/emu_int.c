@@ -108,11 +108,29 @@ struct iret_frame {
 	u64 rip, cs, flags;
 };
 
+/* The common case in one read; if that faults, item by item tells where. */
+static bool pop_at_once(struct emu *e, struct iret_frame *f)
+{
+	u32 image[3];
+
+	if (!event_stack_is_flat(e, &f->stack) ||
+	    f->stack.sp > ~0u - sizeof(image) ||
+	    !emu_read_lin(e, GVA(f->stack.sp), image, sizeof(image), 0))
+		return false;
+	f->rip = image[0];
+	f->cs = image[1];
+	f->flags = image[2];
+	emu_stack_adjust(&f->stack, sizeof(image));
+	return true;
+}
+
 static bool pop_frame(struct emu *e, struct iret_frame *f)
 {
 	unsigned size = e->insn.op_size;
 
 	emu_stack_current(e, &f->stack);
+	if (size == 4 && pop_at_once(e, f))
+		return true;
 	return emu_stack_pop(e, &f->stack, size, &f->rip) &&
 	       emu_stack_pop(e, &f->stack, size, &f->cs) &&
 	       emu_stack_pop(e, &f->stack, size, &f->flags);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What event.c shares with the instructions that are events themselves. */
+/* What delivery shares with the instructions that are events themselves. */
 #ifndef CPU_EVENT_H
 #define CPU_EVENT_H
 
 #include "cpu/emu_internal.h"
+
+/* INT n, INT3, INTO: checked against the gate's DPL, not external. */
+bool event_is_soft(const struct event *ev);
 
 /*
  * Deliver once: no double-fault rules. `rip` is the saved RIP. True: committed,
@@ -18,5 +21,11 @@ bool event_deliver_once(struct emu *e, const struct event *ev, u64 rip);
  */
 bool event_inner_stack(struct emu *e, unsigned pl, u32 ext,
 		       struct emu_stack *s);
+
+/*
+ * A 32-bit stack that covers the address space, used by the supervisor, with
+ * no breakpoints about: several items may be moved in one access.
+ */
+bool event_stack_is_flat(const struct emu *e, const struct emu_stack *s);
 
 #endif
