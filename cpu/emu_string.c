@@ -245,8 +245,10 @@ static u64 iterate(struct emu *e, const struct string_op *op, unsigned size)
 
 	if (op->chunk && count > 1 && chunk_allowed(e))
 		n = op->chunk(e, size, count);
-	if (!n)
+	if (!n) {
+		e->fault_set = false; /* of a chunk that was given up */
 		n = op->once(e, size);
+	}
 	if (n)
 		emu_gpr_write(e->v, R_CX, e->insn.addr_size, count - n);
 	return n;
