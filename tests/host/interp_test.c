@@ -65,120 +65,17 @@ static void run_rows(const struct row *rows, unsigned count,
 	}
 }
 
+#include "tests/host/interp_rows.inc"
+
 static void plain(void)
 {
 }
-
-static const struct row plain_rows[] = {
-	{ "push esp", { 0x54 }, .in = { { R_SP, 0x20000 } }, .out = { { R_SP, 0x1fffc } },
-	  .mem_out = { { 0x1fffc, 0x20000 } } },
-	{ "pop esp", { 0x5c }, .in = { { R_SP, 0x20000 } }, .out = { { R_SP, 0x1234 } },
-	  .mem_in = { { 0x20000, 0x1234 } } },
-	{ "pop [esp+4]", { 0x8f, 0x44, 0x24, 0x04 }, .in = { { R_SP, 0x20000 } },
-	  .out = { { R_SP, 0x20004 } }, .mem_in = { { 0x20000, 0x77 } }, .mem_out = { { 0x20008, 0x77 } }},
-	{ "push [esp+4]", { 0xff, 0x74, 0x24, 0x04 }, .in = { { R_SP, 0x20000 } },
-	  .out = { { R_SP, 0x1fffc } }, .mem_in = { { 0x20004, 0x77 } }, .mem_out = { { 0x1fffc, 0x77 } }},
-	{ "push imm8 extends", { 0x6a, 0x80 }, .in = { { R_SP, 0x20000 } },
-	  .mem_out = { { 0x1fffc, 0xffffff80 } } },
-	{ "push word", { 0x66, 0x50 }, .in = { { R_SP, 0x20000 }, { R_AX, 0x55667788 } },
-	  .out = { { R_SP, 0x1fffe } }, .mem_out = { { 0x1fffe, 0x7788 } } },
-	{ "pusha", { 0x60 }, .in = { { R_SP, 0x20000 }, { R_AX, 1 }, { R_DI, 7 } },
-	  .out = { { R_SP, 0x1ffe0 } },
-	  .mem_out = { { 0x1ffec, 0x20000 }, { 0x1ffe0, 7 } } },
-	{ "popa skips esp", { 0x61 }, .in = { { R_SP, 0x20000 } },
-	  .out = { { R_SP, 0x20020 }, { R_DI, 5 } },
-	  .mem_in = { { 0x2000c, 0x99 }, { 0x20000, 5 } }},
-	{ "enter 8, 0", { 0xc8, 8, 0, 0 }, .in = { { R_SP, 0x20000 }, { R_BP, 0x30000 } },
-	  .out = { { R_SP, 0x1fff4 }, { R_BP, 0x1fffc } },
-	  .mem_out = { { 0x1fffc, 0x30000 } } },
-	{ "enter 8, 1", { 0xc8, 8, 0, 1 }, .in = { { R_SP, 0x20000 }, { R_BP, 0x30000 } },
-	  .out = { { R_SP, 0x1fff0 }, { R_BP, 0x1fffc } },
-	  .mem_out = { { 0x1fffc, 0x30000 }, { 0x1fff8, 0x1fffc } } },
-	{ "enter 0, 3", { 0xc8, 0, 0, 3 }, .in = { { R_SP, 0x20000 }, { R_BP, 0x30000 } },
-	  .out = { { R_SP, 0x1fff0 }, { R_BP, 0x1fffc } },
-	  .mem_in = { { 0x2fffc, 0xaaaa }, { 0x2fff8, 0xbbbb } },
-	  .mem_out = { { 0x1fff8, 0xaaaa }, { 0x1fff4, 0xbbbb } }},
-	{ "enter level is mod 32", { 0xc8, 0, 0, 33 },
-	  .in = { { R_SP, 0x20000 }, { R_BP, 0x30000 } }, .out = { { R_SP, 0x1fff8 } }},
-	{ "leave", { 0xc9 }, .in = { { R_SP, 0x10 }, { R_BP, 0x20000 } },
-	  .out = { { R_SP, 0x20004 }, { R_BP, 0x4444 } }, .mem_in = { { 0x20000, 0x4444 } }},
-	{ "ret 8", { 0xc2, 8, 0 }, .in = { { R_SP, 0x20000 } }, .out = { { R_SP, 0x2000c } },
-	  .mem_in = { { 0x20000, 0x12345 } }, .rip = 0x12345 },
-	{ "o16 ret", { 0x66, 0xc3 }, .in = { { R_SP, 0x20000 } }, .out = { { R_SP, 0x20002 } },
-	  .mem_in = { { 0x20000, 0xffff1234 } }, .rip = 0x1234 },
-	{ "o16 call", { 0x66, 0xe8, 0, 0x10 }, .in = { { R_SP, 0x20000 } },
-	  .out = { { R_SP, 0x1fffe } }, .mem_out = { { 0x1fffe, 4 } }, .rip = 0x1004 },
-	{ "o16 jcc not taken", { 0x66, 0x0f, 0x82, 0, 0 }, .rip = CODE + 5 },
-	{ "jmp [mem]", { 0xff, 0x25, 0, 0, 3, 0 }, .mem_in = { { 0x30000, 0x555 } },
-	  .rip = 0x555 },
-	{ "a16 wraps", { 0x67, 0x8a, 0x40, 0x7f }, /* mov al, [bx+si+7f] */
-	  .in = { { R_BX, 0xffff }, { R_SI, 0x10002 } }, .out = { { R_AX, 0x42 } },
-	  .mem_in = { { 0x80, 0x42 } }},
-	{ "xlat a16 wraps", { 0x67, 0xd7 }, .in = { { R_BX, 0xffff }, { R_AX, 2 } },
-	  .out = { { R_AX, 0x43 } }, .mem_in = { { 1, 0x43 } }},
-	{ "loop a16", { 0x67, 0xe2, 0x10 }, .in = { { R_CX, 0x10001 } },
-	  .out = { { R_CX, 0x10000 } }, .rip = CODE + 3 },
-	{ "bt far back", { 0x0f, 0xab, 0x07 }, /* bts [edi], eax */
-	  .in = { { R_DI, 0x30000 }, { R_AX, (u32)-1 } }, .mem_out = { { 0x2fffc, 0x80000000 } } },
-	{ "o16 bt is by words", { 0x66, 0x0f, 0xab, 0x07 },
-	  .in = { { R_DI, 0x30000 }, { R_AX, 0x8000 } }, .mem_out = { { 0x2f000, 1 } } },
-	{ "salc", { 0xd6 }, .in = { { R_AX, 0x55 } }, .out = { { R_AX, 0 } }},
-	{ "bswap word clears", { 0x66, 0x0f, 0xc8 }, .in = { { R_AX, 0x11223344 } },
-	  .out = { { R_AX, 0x11220000 } }},
-	{ "movsx ah", { 0x0f, 0xbe, 0xc4 }, .in = { { R_AX, 0x8012 } },
-	  .out = { { R_AX, 0xffffff80 } }},
-	{ "div by 0", { 0xf7, 0xf3 }, .in = { { R_AX, 1 }, { R_DX, 2 } },
-	  .out = { { R_AX, 1 }, { R_DX, 2 } }, .rip = CODE, FAULT(VEC_DE, 0) },
-	{ "div overflow", { 0xf7, 0xf3 }, .in = { { R_DX, 2 }, { R_BX, 2 } },
-	  FAULT(VEC_DE, 0) },
-	{ "idiv min by -1", { 0xf7, 0xfb },
-	  .in = { { R_AX, 0x80000000 }, { R_DX, 0xffffffff }, { R_BX, 0xffffffff } },
-	  FAULT(VEC_DE, 0) },
-	{ "idiv 64-bit min", { 0xf7, 0xfb },
-	  .in = { { R_DX, 0x80000000 }, { R_BX, 0xffffffff } }, FAULT(VEC_DE, 0) },
-	{ "idiv byte -128", { 0xf6, 0xfb }, .in = { { R_AX, 0xff80 }, { R_BX, 1 } },
-	  .out = { { R_AX, 0x0080 } }},
-	{ "aam 0", { 0xd4, 0 }, FAULT(VEC_DE, 0) },
-	{ "bound below", { 0x62, 0x03 }, .in = { { R_AX, (u32)-5 }, { R_BX, 0x30000 } },
-	  .mem_in = { { 0x30000, (u32)-4 }, { 0x30004, 4 } }, FAULT(VEC_BR, 0) },
-	{ "bound at edge", { 0x62, 0x03 }, .in = { { R_AX, 4 }, { R_BX, 0x30000 } },
-	  .mem_in = { { 0x30000, (u32)-4 }, { 0x30004, 4 } }, .rip = CODE + 2 },
-	{ "lock add reg", { 0xf0, 0x01, 0xc0 }, FAULT(VEC_UD, 0) },
-	{ "lock cmp", { 0xf0, 0x39, 0x03 }, FAULT(VEC_UD, 0) },
-	{ "lock mov", { 0xf0, 0x89, 0x03 }, FAULT(VEC_UD, 0) },
-	{ "ud2", { 0x0f, 0x0b }, FAULT(VEC_UD, 0) },
-	{ "cmpxchg8b reg", { 0x0f, 0xc7, 0xc8 }, FAULT(VEC_UD, 0) },
-	{ "lea reg", { 0x8d, 0xc0 }, FAULT(VEC_UD, 0) },
-	{ "rep movs of 0", { 0xf3, 0xa5 }, .in = { { R_SI, FAULT_PAGE } },
-	  .out = { { R_SI, FAULT_PAGE } }, .rip = CODE + 2 },
-};
 
 /* SS is 16-bit: SP wraps and the upper half of ESP stays. */
 static void stack16(void)
 {
 	load_cached(SEG_SS, S_DATA16);
 }
-
-static const struct row stack16_rows[] = {
-	{ "push word at 0", { 0x66, 0x50 }, .in = { { R_SP, 0xabc00000 }, { R_AX, 0x77 } },
-	  .out = { { R_SP, 0xabc0fffe } }, .mem_out = { { 0xfffe, 0x50660077 } } },
-	{ "push at 2", { 0x50 }, .in = { { R_SP, 0xabc00002 } },
-	  .out = { { R_SP, 0xabc00002 } }, FAULT(VEC_SS, 0) },
-	{ "pop at fffe", { 0x66, 0x58 }, .in = { { R_SP, 0xabc0fffe } },
-	  .out = { { R_SP, 0xabc00000 } }},
-	{ "pop [esp] uses ESP", { 0x8f, 0x04, 0x24 }, .in = { { R_SP, 0x0010 } },
-	  .out = { { R_SP, 0x0014 } }, .mem_in = { { 0x10, 0x31 } }, .mem_out = { { 0x14, 0x31 } }},
-	{ "pusha wraps", { 0x60 }, .in = { { R_SP, 0xabc00010 }, { R_DI, 9 } },
-	  .out = { { R_SP, 0xabc0fff0 } }, .mem_out = { { 0xfff0, 9 } } },
-	{ "leave takes BP", { 0xc9 }, .in = { { R_SP, 0xabc00000 }, { R_BP, 0x12340100 } },
-	  .out = { { R_SP, 0xabc00104 }, { R_BP, 0x66 } }, .mem_in = { { 0x100, 0x66 } }},
-	{ "enter", { 0xc8, 4, 0, 0 }, .in = { { R_SP, 0xabc00100 }, { R_BP, 0x55 } },
-	  .out = { { R_SP, 0xabc000f8 } }, .mem_out = { { 0xfc, 0x55 } } },
-	{ "call", { 0xe8, 0, 0, 0, 0 }, .in = { { R_SP, 0xabc00100 } },
-	  .out = { { R_SP, 0xabc000fc } }, .mem_out = { { 0xfc, CODE + 5 } } },
-	{ "ret 4 wraps", { 0xc2, 4, 0 }, .in = { { R_SP, 0xabc0fffc } },
-	  .out = { { R_SP, 0xabc00004 } }, .mem_in = { { 0xfffc, 0x123 } }, .rip = 0x123 },
-};
 
 /* ES: 100h bytes; FS: expand-down below 100h; GS: null; DS: read-only. */
 static void limits(void)
@@ -189,31 +86,6 @@ static void limits(void)
 	load_cached(SEG_DS, S_RO);
 	m->v.seg[SEG_SS].limit = 0xfff;
 }
-
-static const struct row limit_rows[] = {
-	{ "last byte", { 0x26, 0xa0, 0xff, 0, 0, 0 }, .rip = CODE + 6 },
-	{ "past it", { 0x26, 0xa0, 0, 1, 0, 0 }, FAULT(VEC_GP, 0) },
-	{ "straddles", { 0x26, 0xa1, 0xfd, 0, 0, 0 }, FAULT(VEC_GP, 0) },
-	{ "wraps offset", { 0x26, 0xa1, 0xff, 0xff, 0xff, 0xff },
-	  FAULT(VEC_GP, 0) },
-	{ "expand-down valid", { 0x64, 0xa1, 0, 1, 0, 0 }, .rip = CODE + 6 },
-	{ "expand-down at limit", { 0x64, 0xa0, 0xff, 0, 0, 0 },
-	  FAULT(VEC_GP, 0) },
-	{ "null", { 0x65, 0xa1, 0, 0, 0, 0 }, FAULT(VEC_GP, 0) },
-	{ "read-only read", { 0xa1, 0, 1, 0, 0 }, .rip = CODE + 5 },
-	{ "read-only write", { 0xa3, 0, 1, 0, 0 }, FAULT(VEC_GP, 0) },
-	{ "read-only rmw", { 0xff, 0x05, 0, 1, 0, 0 }, FAULT(VEC_GP, 0) },
-	{ "code read", { 0x2e, 0xa1, 0, 1, 0, 0 }, .rip = CODE + 6 },
-	{ "code write", { 0x2e, 0xa3, 0, 1, 0, 0 }, FAULT(VEC_GP, 0) },
-	{ "stack limit", { 0x50 }, .in = { { R_SP, 0x1002 } }, .out = { { R_SP, 0x1002 } },
-	  FAULT(VEC_SS, 0) },
-	{ "ss: operand", { 0x36, 0xa1, 0xfd, 0x0f, 0, 0 }, FAULT(VEC_SS, 0) },
-	{ "[ebp] is ss", { 0x8b, 0x45, 0 }, .in = { { R_BP, 0x1000 } },
-	  FAULT(VEC_SS, 0) },
-	{ "stos past es", { 0xab }, .in = { { R_DI, 0x100 } }, FAULT(VEC_GP, 0) },
-	{ "push below ss", { 0x50 }, .in = { { R_SP, 2 } }, .out = { { R_SP, 2 } },
-	  FAULT(VEC_SS, 0) },
-};
 
 /* A segment that starts just below 4 GiB: sums wrap to 0. */
 static void high_base(void)
@@ -242,11 +114,197 @@ static void test_wrap(void)
 	CHECK(m->v.gpr[R_AX] == 0x1357);
 }
 
+/* --- Real mode and VM86 ---------------------------------------------- */
+
+static void check_step(const char *name, int vector)
+{
+	check_fault(name, vector, 0);
+}
+
+static void test_real_limits(void)
+{
+	static const struct {
+		const char *name;
+		u8 code[4];
+		u16 bx, sp;
+		int vector;
+	} rows[] = {
+		{ "word at fffe", { 0x8b, 0x07 }, 0xfffe, 0, NO_FAULT },
+		{ "word at ffff", { 0x8b, 0x07 }, 0xffff, 0, VEC_GP },
+		{ "dword at fffd", { 0x66, 0x8b, 0x07 }, 0xfffd, 0, VEC_GP },
+		{ "ss word at ffff", { 0x36, 0x8b, 0x07 }, 0xffff, 0, VEC_SS },
+		{ "code is writable", { 0x2e, 0x89, 0x07 }, 0x500, 0, NO_FAULT },
+		{ "push at 1", { 0x50 }, 0, 1, VEC_SS },
+		{ "push at 0 wraps", { 0x50 }, 0, 0, NO_FAULT },
+		{ "pop at ffff", { 0x58 }, 0, 0xffff, VEC_SS },
+	};
+
+	for (unsigned vm86 = 0; vm86 < 2; vm86++)
+		for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+			machine_reset();
+			if (vm86)
+				set_vm86(3);
+			else
+				set_real();
+			m->v.gpr[R_BX] = rows[i].bx;
+			m->v.gpr[R_SP] = rows[i].sp;
+			run_bytes(rows[i].code, sizeof(rows[i].code));
+			check_step(rows[i].name, rows[i].vector);
+		}
+}
+
+/* --- Alignment ------------------------------------------------------- */
+
+static void test_alignment(void)
+{
+	for (unsigned on = 0; on < 8; on++) {
+		bool fault = on == 7;
+
+		machine_reset();
+		set_cpl(on & 1 ? 3 : 0);
+		m->v.rflags |= on & 2 ? EFLAGS_AC : 0;
+		m->v.cr0 |= on & 4 ? CR0_AM : 0;
+		RUN(0xa1, 0x02, 0, 3, 0);
+		check_fault("mov dword", fault ? VEC_AC : NO_FAULT, 0);
+		m->v.rip = CODE;
+		RUN(0x66, 0xa1, 0x02, 0, 3, 0);
+		check_fault("mov word", NO_FAULT, 0);
+		m->v.rip = CODE;
+		RUN(0xa0, 0x03, 0, 3, 0);
+		check_fault("mov byte", NO_FAULT, 0);
+	}
+}
+
+/* --- Fetching -------------------------------------------------------- */
+
+#define EDGE (FAULT_PAGE - 1)
+
+static void test_fetch(void)
+{
+	machine_reset();
+	m->page_faults = true;
+	m->v.rip = EDGE;
+	put8(EDGE, 0x90);
+	RUN(0);
+	CHECK(!m->e.fault_set && m->v.rip == FAULT_PAGE, "nop at page end");
+	RUN(0);
+	CHECK(m->e.fault_set && m->e.fault.vector == VEC_PF &&
+	      m->e.fault.cr2 == FAULT_PAGE, "next page");
+	m->v.rip = EDGE;
+	put8(EDGE, 0xb8);
+	RUN(0);
+	CHECK(m->e.fault_set && m->e.fault.cr2 == FAULT_PAGE &&
+	      m->v.rip == EDGE, "immediate in the next page");
+	machine_reset();
+	m->v.seg[SEG_CS].limit = CODE + 2;
+	RUN(0xb8, 1, 2, 3, 4);
+	check_fault("beyond the limit", VEC_GP, 0);
+	m->v.rip = CODE + 3;
+	RUN(0);
+	check_fault("past the limit", VEC_GP, 0);
+	machine_reset();
+	RUN(0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
+	    0x66, 0x66, 0x66, 0x66, 0x90);
+	check_fault("16 bytes", VEC_GP, 0);
+	machine_reset();
+	m->v.seg[SEG_CS].limit = 0x1ffff;
+	RUN(0xe9, 0, 0, 2, 0);
+	check_fault("jump past the limit", VEC_GP, 0);
+	CHECK(m->v.rip == CODE);
+}
+
+/* Code that changes is decoded anew. */
+static void test_changed_code(void)
+{
+	machine_reset();
+	RUN(0xb8, 1, 0, 0, 0);
+	m->v.rip = CODE;
+	RUN(0xb8, 2, 0, 0, 0);
+	CHECK(m->v.gpr[R_AX] == 2);
+	m->v.rip = CODE;
+	RUN(0xbb, 2, 0, 0, 0);
+	CHECK(m->v.gpr[R_BX] == 2);
+	load_cached(SEG_CS, S_CODE16);
+	m->v.seg[SEG_CS].base = CODE;
+	m->v.rip = 0;
+	RUN(0xb8, 3, 0, 0, 0);
+	CHECK(m->v.gpr[R_AX] == 3 && m->v.rip == 3);
+}
+
+/* --- What a step leaves besides -------------------------------------- */
+
+static void test_step_state(void)
+{
+	machine_reset();
+	m->v.shadow = SHADOW_STI;
+	m->v.rflags |= EFLAGS_RF;
+	RUN(0x90);
+	CHECK(!m->v.shadow && !(m->v.rflags & EFLAGS_RF));
+	CHECK(m->v.insn_count == 1);
+	m->v.rip = CODE;
+	RUN(0x0f, 0x0b);
+	CHECK(m->e.fault_set && m->v.insn_count == 1, "faults do not count");
+	machine_reset();
+	m->v.rflags |= EFLAGS_TF | EFLAGS_RF;
+	m->e.no_deliver = false;
+	put8(CODE, 0x90);
+	emu_step(&m->e);
+	CHECK(m->v.rip == HANDLER + 16 * VEC_DB, "trap after nop");
+	CHECK(get32((u32)m->v.gpr[R_SP]) == CODE + 1);
+	CHECK(m->v.dr[6] & DR6_BS);
+}
+
+/* --- The engine ------------------------------------------------------ */
+
+static enum exit_reason run_engine(void)
+{
+	struct engine_env env = { .v = &m->v, .emu = &m->e };
+	struct vcpu_exit exit;
+
+	interp_engine.init(&env);
+	m->e.no_deliver = false;
+	interp_engine.run(&m->v, &exit);
+	return exit.reason;
+}
+
+static void test_engine(void)
+{
+	machine_reset();
+	m->v.insn_stop = ~0ull;
+	memcpy(m->mem + CODE, "\x40\x40\xf4\x40", 4);
+	CHECK(run_engine() == EXIT_HALT && m->v.gpr[R_AX] == 2);
+	CHECK(m->v.insn_count == 3 && m->v.rip == CODE + 3);
+	m->v.intr = 1;
+	m->vector = 0x40;
+	m->v.rflags |= EFLAGS_IF;
+	put8(HANDLER + 0x400, 0xf4);
+	CHECK(run_engine() == EXIT_HALT, "woken, then halted in the handler");
+	CHECK(m->v.rip == HANDLER + 0x401);
+	machine_reset();
+	m->v.insn_stop = 5;
+	memcpy(m->mem + CODE, "\xeb\xfe", 2);
+	CHECK(run_engine() == EXIT_ATTENTION && m->v.insn_count == 5);
+	m->v.insn_stop = ~0ull;
+	m->v.attention = 1;
+	CHECK(run_engine() == EXIT_ATTENTION && m->v.insn_count == 5);
+	machine_reset();
+	m->v.insn_stop = ~0ull;
+	m->v.idtr.limit = 0;
+	memcpy(m->mem + CODE, "\x0f\x0b", 2);
+	CHECK(run_engine() == EXIT_SHUTDOWN);
+}
+
 int main(void)
 {
 	run_rows(plain_rows, ARRAY_SIZE(plain_rows), plain);
 	run_rows(stack16_rows, ARRAY_SIZE(stack16_rows), stack16);
 	run_rows(limit_rows, ARRAY_SIZE(limit_rows), limits);
 	test_wrap();
+	test_real_limits();
+	test_alignment();
+	test_fetch();
+	test_changed_code();
+	test_step_state();
+	test_engine();
 	return test_end("interp");
 }
