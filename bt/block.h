@@ -174,11 +174,13 @@ const struct bt_map *bt_block_boundary(const struct bt_block *b,
 bool bt_block_continues(const struct bt_block *b, const u8 *ret, u32 eip);
 
 /*
- * A counting block adds b->counted to v->insn_count at its entry; callouts
- * count themselves, so when bt_on_callout is called for an instruction without
- * BT_MAP_CALLOUT (STI and POPF in their rare case) it is counted twice.
- * This is
- * how much of that is not yet due at this address, being the translated instructions from the one at `exec` on.
+ * A counting block adds b->counted to v->insn_count at its entry, that is the
+ * instructions without BT_MAP_CALLOUT; the interpreter counts the others.
+ * Whoever leaves a block at `exec` takes off what is not due: the counted
+ * instructions from the one at `exec` on. bt_on_callout, when it does not
+ * return behind the call, takes off that of ret - 1; when it does, it takes
+ * off one if that instruction has no BT_MAP_CALLOUT (STI and POPF in their
+ * rare case), which has then been counted twice.
  */
 unsigned bt_block_uncounted(const struct bt_block *b, const u8 *exec);
 

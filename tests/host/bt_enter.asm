@@ -54,3 +54,5 @@ bt_leave:
 	pop	rbp
 	pop	rbx
 	ret
+
+section .note.GNU-stack noalloc noexec nowrite progbits

@@ -149,8 +149,12 @@ static const u8 *block_at(struct vcpu *v)
 	struct bt_block *b;
 	const char *why;
 
-	if (offset >= SB_SIZE)
+	if (offset >= SB_SIZE) {
+		sb.native_fault = (struct sb_fault){
+			.set = true, .vector = VEC_PF, .cr2 = eip,
+		};
 		return NULL;
+	}
 	if (sb.end > eip)
 		req.avail = MIN(req.avail, sb.end - eip);
 	b = bt_cache_find(&sb.cache, req.gpa, eip, req.mode);
@@ -214,15 +218,16 @@ const u8 *bt_on_callout(struct vcpu *v, const u8 *ret)
 
 	assert(v->rip == b->eip + m->guest);
 	sb.callouts++;
-	if (b->counted && !(m->flags & BT_MAP_CALLOUT))
-		v->insn_count--;
 	if (!interpret(&sb.native_emu, &sb.native_fault))
-		return NULL;
+		mode = ~0u;
 	v->shadow = SHADOW_NONE;
 	if (bt_block_continues(b, ret, (u32)v->rip) && mode == bt_mode_of(v) &&
 	    !(v->rflags & EFLAGS_TF) && !(b->flags & BT_BLOCK_DEAD) &&
-	    !sb.event_taken)
+	    !sb.event_taken) {
+		v->insn_count -= b->counted && !(m->flags & BT_MAP_CALLOUT);
 		return ret;
+	}
+	v->insn_count -= bt_block_uncounted(b, ret - 1);
 	return bt_on_dispatch(v);
 }
 
@@ -431,6 +436,8 @@ const char *sb_difference(void)
 		return differ("eip", n->rip, r->rip);
 	if ((n->rflags ^ r->rflags) & ~EFLAGS_RF)
 		return differ("eflags", n->rflags, r->rflags);
+	if (sb.count && n->insn_count != r->insn_count)
+		return differ("count", n->insn_count, r->insn_count);
 	for (unsigned i = 0; i < SB_SIZE; i++)
 		if (sb.native_mem[i] != sb.ref_mem[i])
 			return differ("memory", SB_BASE + i,

@@ -46,34 +46,164 @@ static bool agree(const char *what, u64 seed, const u8 *code, u32 size)
 	return !why;
 }
 
-/* Same start, native run, compare. */
+/* A started case: both sides are at `start`, the interpreter has finished. */
+struct test_case {
+	const char *name;
+	u64 seed;
+	struct vcpu start;
+	u8 mem[SB_SIZE];
+	u8 code[CODE_MAX];
+	u32 size;
+};
+
+static struct test_case tc;
+
+static void save_start(const char *name)
+{
+	tc.name = name;
+	tc.start = *sb.native;
+	memcpy(tc.mem, sb.native_mem, SB_SIZE);
+}
+
+/* Put the native side back to where the case began. */
+static void rewind_native(void)
+{
+	*sb.native = tc.start;
+	memcpy(sb.native_mem, tc.mem, SB_SIZE);
+	memcpy(sb.native_mem + (SB_CODE - SB_BASE), tc.code, tc.size);
+	sb.native_fault = (struct sb_fault){ 0 };
+	sb.event_at = sb.steps = 0;
+	sb.event_taken = false;
+	sb.budget = 10000;
+}
+
+static bool run_and_compare(void)
+{
+	rewind_native();
+	sb_native_run();
+	return agree(tc.name, tc.seed, tc.code, tc.size);
+}
+
+/*
+ * D5: an event after each host instruction in turn. It is taken at the next
+ * boundary; from there the run goes on, and its end must be the same.
+ */
+static void run_with_events(void)
+{
+	bool taken = true;
+
+	for (unsigned at = 1; taken; at++) {
+		rewind_native();
+		sb.event_at = at;
+		sb_native_run();
+		taken = sb.event_taken;
+		sb.event_at = 0;
+		sb.event_taken = false;
+		if (taken && !sb.native_fault.set)
+			sb_native_run();
+		if (!agree(tc.name, tc.seed, tc.code, tc.size)) {
+			printf("  event after host instruction %u\n", at);
+			return;
+		}
+	}
+}
+
+static void start_random(unsigned insns)
+{
+	tc.seed = rnd_state;
+	sb_reset();
+	random_state();
+	save_start("random");
+	tc.size = random_code(insns, tc.code);
+}
+
 static void test_random(unsigned cases, unsigned insns)
 {
-	u8 code[CODE_MAX];
-
 	for (unsigned n = 0; n < cases; n++) {
-		u64 seed = rnd_state;
-		struct vcpu start;
-		u32 size;
-
-		sb_reset();
-		random_state();
-		start = *sb.native;
 		sb.self_check = n % 4 == 3;
 		sb.count = n % 4 == 2;
-		size = random_code(insns, code);
-		*sb.native = start;
-		sb_native_run();
-		agree("random", seed, code, size);
+		start_random(insns);
+		run_and_compare();
 	}
 	sb.self_check = sb.count = false;
+}
+
+static void test_random_events(unsigned cases, unsigned insns)
+{
+	for (unsigned n = 0; n < cases; n++) {
+		sb.self_check = n % 4 == 3;
+		sb.count = n % 4 == 2;
+		start_random(insns);
+		run_with_events();
+	}
+	sb.self_check = sb.count = false;
+}
+
+/* ---- programs ----------------------------------------------------------- */
+
+struct program {
+	const char *name;
+	u8 code[64]; /* runs from the first byte to its end */
+	u32 size;
+	unsigned callouts; /* expected; ~0: any */
+};
+
+#define BYTES(...) { __VA_ARGS__ }, sizeof((u8[]){ __VA_ARGS__ })
+#define LE32(x) (u8)(x), (u8)((x) >> 8), (u8)((x) >> 16), (u8)((x) >> 24)
+
+static const struct program programs[] = {
+#include "tests/host/translate_programs.inc"
+};
+
+static void start_program(const struct program *p)
+{
+	tc.seed = 0;
+	sb_reset();
+	for (unsigned n = 0; n < 8; n++)
+		if (n != R_SP)
+			sb.ref->gpr[n] = 0x01010101u * (n + 1);
+	sb.ref->gpr[R_BX] = SB_DATA + 0x100;
+	sb.ref->seg[SEG_FS].base = SB_DATA;
+	sb.ref->seg[SEG_GS].base = 0xfffff000; /* wraps */
+	memset(sb.ref_mem, 0x5a, SB_SIZE);
+	memset(sb.native_mem, 0x5a, SB_SIZE);
+	*sb.native = *sb.ref;
+	save_start(p->name);
+	memcpy(tc.code, p->code, p->size);
+	tc.size = p->size;
+	sb_poke(SB_CODE, p->code, p->size);
+	sb.end = SB_CODE + p->size;
+	for (unsigned n = 0; sb.ref->rip != sb.end && sb_ref_step(); n++)
+		if (n == 5000) {
+			CHECK(false, "%s does not end", p->name);
+			return;
+		}
+}
+
+static void test_programs(void)
+{
+	for (unsigned n = 0; n < ARRAY_SIZE(programs) * 8; n++) {
+		const struct program *p = &programs[n / 8];
+
+		sb.linking = n & 1;
+		sb.self_check = n & 2;
+		sb.count = n & 4;
+		start_program(p);
+		if (run_and_compare() && !sb.self_check && p->callouts != ~0u)
+			CHECK(sb.callouts == p->callouts, "%s: %u callouts",
+			      p->name, sb.callouts);
+		run_with_events();
+	}
+	sb.linking = sb.self_check = sb.count = false;
 }
 
 int main(int argc, char **argv)
 {
 	sb_init();
+	test_programs();
 	if (argc > 1)
 		rnd_state = strtoull(argv[1], NULL, 0);
-	test_random(argc > 1 ? 1 : 20000, 4);
+	test_random(argc > 2 ? (unsigned)atoi(argv[2]) : 2000, 6);
+	test_random_events(argc > 2 ? (unsigned)atoi(argv[2]) : 200, 3);
 	return test_end("translate");
 }
