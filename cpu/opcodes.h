@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The words of the opcode tables (opcodes*.inc), private to cpu/decode.c.
+ * The words of the opcode tables (opcodes*.inc), private to the decoder.
  *
  * A row says: opcode, mnemonic, access and attributes, operand patterns. A
  * pattern is an addressing method and a size, named as in the manual's
