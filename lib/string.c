@@ -6,11 +6,41 @@
  */
 #include "lib/string.h"
 
+#include "bits.h"
+
+struct any64 { u64 x; } PACKED;
+struct any32 { u32 x; } PACKED;
+
+/* At most 16 bytes, as two moves that may overlap: REP costs more to start. */
+static void copy_short(u8 *dst, const u8 *src, size_t n)
+{
+	if (n >= 8) {
+		struct any64 a = *(const struct any64 *)src;
+		struct any64 b = *(const struct any64 *)(src + n - 8);
+
+		*(struct any64 *)dst = a;
+		*(struct any64 *)(dst + n - 8) = b;
+	} else if (n >= 4) {
+		struct any32 a = *(const struct any32 *)src;
+		struct any32 b = *(const struct any32 *)(src + n - 4);
+
+		*(struct any32 *)dst = a;
+		*(struct any32 *)(dst + n - 4) = b;
+	} else {
+		while (n--)
+			*dst++ = *src++;
+	}
+}
+
 void *memcpy(void *dst, const void *src, size_t n)
 {
 	void *to = dst;
 	size_t words = n / 8, tail = n % 8;
 
+	if (n <= 16) {
+		copy_short(dst, src, n);
+		return dst;
+	}
 	__asm__ volatile("rep movsq" : "+D"(to), "+S"(src), "+c"(words) : : "memory");
 	__asm__ volatile("rep movsb" : "+D"(to), "+S"(src), "+c"(tail) : : "memory");
 	return dst;
