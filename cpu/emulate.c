@@ -74,21 +74,23 @@ static void roll_back(struct emu *e)
 	v->db_dr6 = e->saved_db_dr6;
 }
 
-/* Bytes of the code segment from offset on, at most INSN_MAX. */
+#define FETCH_MAX 16 /* one more than needed: a round number is faster */
+
+/* Bytes of the code segment from offset on, at most FETCH_MAX. */
 static unsigned code_bytes_left(const struct vcpu *v, u64 offset)
 {
 	u64 limit = v->seg[SEG_CS].limit;
 
 	if (vcpu_code_size(v) == 8 || limit == 0xffffffff)
-		return INSN_MAX;
+		return FETCH_MAX;
 	if (offset > limit)
 		return 0;
-	return MIN(limit - offset + 1, INSN_MAX);
+	return MIN(limit - offset + 1, FETCH_MAX);
 }
 
 /* The bytes at RIP, as far as they are read yet; the rest is zero. */
 union code_bytes {
-	u8 byte[16];
+	u8 byte[FETCH_MAX];
 	u64 word[2];
 };
 
