@@ -221,6 +221,11 @@ bool cpuid_has(enum cpuid_feature feature)
 	return offered.feature[feature / 32] >> feature % 32 & 1;
 }
 
+bool cpuid_is_amd(void)
+{
+	return offered.amd;
+}
+
 unsigned cpuid_maxphyaddr(void)
 {
 	struct cpuid_regs r;

@@ -59,6 +59,7 @@ void cpuid_policy_init(const struct cpuid_host *host,
 void cpuid_query(u32 leaf, u32 subleaf, struct cpuid_regs *regs);
 
 bool cpuid_has(enum cpuid_feature feature);
+bool cpuid_is_amd(void); /* by the vendor string */
 unsigned cpuid_maxphyaddr(void);
 u64 cpuid_cr4_allowed(void);  /* other bits of CR4 are reserved */
 u64 cpuid_efer_allowed(void); /* other bits of IA32_EFER are reserved */

@@ -12,7 +12,7 @@
 enum { BP_EXEC, BP_WRITE, BP_IO, BP_RDWR };
 
 #define DR6_WRITABLE 0xe00fu /* BT BS BD B3-B0 */
-#define DR7_WRITABLE 0xffff23ffu
+#define DR7_WRITABLE 0xffff2bffu
 #define DR_COUNT 4
 
 static unsigned bp_kind(const struct vcpu *v, unsigned n)

@@ -9,13 +9,15 @@
 #include "cpu/cpuid.h"
 #include "log.h"
 
-#define ALWAYS 0 /* no row depends on feature 0, the FPU */
+#define ALWAYS   0  /* no row depends on feature 0, the FPU */
+#define AMD_ONLY -1
 #define CANONICAL32 BITS(31, 0)
+#define MSR_AMD_HWCR 0xc0010015u
 
 struct msr_row {
 	u32 index;
 	const char *name;
-	int feature;      /* offered only with this; ALWAYS */
+	int feature;      /* FEAT_* that it comes with; ALWAYS, AMD_ONLY */
 	u16 offset;       /* of the u64 in struct vcpu; 0: reads zero */
 	u64 writable;     /* bits that a write may change */
 	u64 (*read)(struct emu *e);            /* instead of the field */
@@ -68,6 +70,12 @@ static bool write_efer(struct emu *e, u64 value)
 	return true;
 }
 
+/* TscFreqSel: the TSC does not follow the processor's frequency. */
+static u64 read_hwcr(struct emu *e)
+{
+	return BIT(24);
+}
+
 /* The microcode revision: the guest clears it, runs CPUID, reads it. */
 static bool write_ignored(struct emu *e, u64 value)
 {
@@ -100,7 +108,16 @@ static const struct msr_row msr_rows[] = {
 	    .writable = ~0ull, .write = write_efer),
 	ROW(TSC_AUX, .feature = FEAT_RDTSCP, .offset = FIELD(tsc_aux),
 	    .writable = CANONICAL32),
+	{ .index = MSR_AMD_HWCR, .name = "HWCR", .feature = AMD_ONLY,
+	  .read = read_hwcr },
 };
+
+static bool row_offered(const struct msr_row *r)
+{
+	if (r->feature == AMD_ONLY)
+		return cpuid_is_amd();
+	return r->feature == ALWAYS || cpuid_has(r->feature);
+}
 
 static const struct msr_row *find_row(u32 index)
 {
@@ -109,8 +126,7 @@ static const struct msr_row *find_row(u32 index)
 	for (i = 0; i < ARRAY_SIZE(msr_rows); i++) {
 		const struct msr_row *r = &msr_rows[i];
 
-		if (r->index == index &&
-		    (r->feature == ALWAYS || cpuid_has(r->feature)))
+		if (r->index == index && row_offered(r))
 			return r;
 	}
 	return NULL;

@@ -681,7 +681,7 @@ static void test_debug_rest(void)
 	m->v.gpr[R_AX] = 0xffffffff;
 	CODE_IS(0x0f, 0x23, 0xe8); /* mov dr5, eax */
 	step();
-	CHECK(m->v.dr[7] == 0xffff27ff, "%llx", (unsigned long long)m->v.dr[7]);
+	CHECK(m->v.dr[7] == 0xffff2fff, "%llx", (unsigned long long)m->v.dr[7]);
 	machine_reset();
 	m->v.cr4 |= CR4_DE;
 	CODE_IS(0x0f, 0x23, 0xe8);
