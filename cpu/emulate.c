@@ -36,13 +36,18 @@ bool emu_raise_pf(struct emu *e, const struct pagefault *pf)
 	return false;
 }
 
+/* A guest must not be able to flood the console: the first few are enough. */
+#define UNIMPLEMENTED_LOGGED 20
+
 bool emu_unimplemented(struct emu *e)
 {
 	const struct insn *i = &e->insn;
 	u64 first = 0;
 
-	memcpy(&first, i->bytes, MIN(i->len, 8));
 	count(CNT_UNIMPLEMENTED);
+	if (counters[CNT_UNIMPLEMENTED] > UNIMPLEMENTED_LOGGED)
+		return emu_ud(e);
+	memcpy(&first, i->bytes, MIN(i->len, 8));
 	log_warn("unimplemented instruction %s at %x:%llx, bytes %llx",
 		 op_name(i->op), e->v->seg[SEG_CS].sel,
 		 (unsigned long long)e->v->rip,
