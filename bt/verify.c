@@ -1,33 +1,40 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See verify.h. Two passes over the bytes: the first decodes straight through
- * and checks each instruction by itself, marking where instructions start; the
- * second checks where every branch lands. This decoder shares nothing with the
- * translator's, so that one mistake does not hide in both.
+ * See verify.h. One pass over the bytes: each instruction is decoded and
+ * judged by itself; where instructions start and where branches want to land
+ * is marked in two bitmaps, compared in the end. This decoder shares nothing
+ * with the translator's, so that one mistake does not hide in both.
  *
  * Of the general registers, rsp, r14 and r15 may not be named at all, except
- * that r15 + constant addresses the vcpu page.
+ * that r15 + constant addresses the vcpu. No rule spans two instructions, so
+ * that it does not matter where in the block execution begins.
  */
 #include "bt/verify.h"
 
 #include "bt/verify_tables.h"
-#include "lib/string.h"
 
 #define REX_W 8
 #define REX_R 4
 #define REX_X 2
 #define REX_B 1
 
+enum { P66 = 1, P67 = 2, PF0 = 4, PF2 = 8, PF3 = 16 };
+
 struct vinsn {
 	const u8 *start, *at, *end; /* bytes: first, next, limit */
-	bool p66, p67, pf2, pf3, plock;
+	u8 prefix; /* P66 and so on */
 	u8 rex, map, opcode;
 	u8 mod, reg, rm;
-	bool has_mem;
 	u32 row;
 	s64 rel;
-	unsigned operand_bytes; /* widest access through [r15 + constant] */
 };
+
+static const char cut_short[] = "the code ends within an instruction";
+static const char not_listed[] = "an opcode is not on the whitelist";
+static const char bad_register[] = "rsp, r14 or r15 is an operand";
+static const char bad_address[] = "an address is formed from rsp, r14 or r15";
+static const char not_narrow[] =
+	"a memory operand is neither 67h-addressed nor in the vcpu";
 
 static bool take(struct vinsn *i, u8 *byte)
 {
@@ -51,37 +58,52 @@ static bool take_signed(struct vinsn *i, unsigned bytes, s64 *value)
 	return true;
 }
 
-static bool mark(bool *flag)
+/* Segment overrides are not prefixes here but opcodes that are not listed. */
+static unsigned prefix_bit(u8 byte)
 {
-	bool first = !*flag;
-
-	*flag = true;
-	return first;
+	switch (byte) {
+	case 0x66:
+		return P66;
+	case 0x67:
+		return P67;
+	case 0xf0:
+		return PF0;
+	case 0xf2:
+		return PF2;
+	case 0xf3:
+		return PF3;
+	}
+	return 0;
 }
 
-/* Each prefix at most once; segment overrides are not among them. */
+/* Each at most once, and F2h never beside F3h. */
 static const char *take_prefixes(struct vinsn *i, u8 *byte)
 {
 	for (;;) {
-		bool ok = true;
+		unsigned bit;
 
 		if (!take(i, byte))
-			return "the code ends within an instruction";
-		if (*byte == 0x66)
-			ok = mark(&i->p66);
-		else if (*byte == 0x67)
-			ok = mark(&i->p67);
-		else if (*byte == 0xf0)
-			ok = mark(&i->plock);
-		else if (*byte == 0xf2)
-			ok = mark(&i->pf2) && !i->pf3;
-		else if (*byte == 0xf3)
-			ok = mark(&i->pf3) && !i->pf2;
-		else
+			return cut_short;
+		bit = prefix_bit(*byte);
+		if (!bit)
 			return NULL;
-		if (!ok)
+		if (i->prefix & (bit & (PF2 | PF3) ? PF2 | PF3 : bit))
 			return "a prefix is repeated";
+		i->prefix |= (u8)bit;
 	}
+}
+
+static bool take_map(struct vinsn *i, u8 *byte)
+{
+	if (*byte != 0x0f)
+		return true;
+	i->map = 1;
+	if (!take(i, byte))
+		return false;
+	if (*byte != 0x38 && *byte != 0x3a)
+		return true;
+	i->map = *byte == 0x38 ? 2 : 3;
+	return take(i, byte);
 }
 
 static const char *take_opcode(struct vinsn *i)
@@ -97,22 +119,75 @@ static const char *take_opcode(struct vinsn *i)
 	if ((b & 0xf0) == 0x40) {
 		i->rex = b;
 		if (!take(i, &b))
-			return "the code ends within an instruction";
+			return cut_short;
 	}
-	if (b == 0x0f) {
-		i->map = 1;
-		if (!take(i, &b))
-			return "the code ends within an instruction";
-		if (b == 0x38 || b == 0x3a) {
-			i->map = b == 0x38 ? 2 : 3;
-			if (!take(i, &b))
-				return "the code ends within an instruction";
-		}
-	}
+	if (!take_map(i, &b))
+		return cut_short;
 	i->opcode = b;
 	i->row = maps[i->map][b];
-	return i->row & V_OK ? NULL : "an opcode is not on the whitelist";
+	return i->row ? NULL : not_listed;
 }
+
+/* The one bit of V_FORMS that the instruction is. */
+static u8 form_of(const struct vinsn *i)
+{
+	unsigned prefix = i->prefix & PF2 ? 3 : i->prefix & PF3 ? 2 :
+			  i->prefix & P66 ? 1 : 0;
+
+	return (u8)(1 << (2 * prefix + ((i->row & V_MODRM) && i->mod == 3)));
+}
+
+static const struct verify_group *find_group(const struct vinsn *i)
+{
+	for (unsigned n = 0; n < ARRAY_SIZE(verify_groups); n++) {
+		const struct verify_group *g = &verify_groups[n];
+
+		if (g->map == i->map && g->opcode == i->opcode &&
+		    (g->forms & form_of(i)))
+			return g;
+	}
+	return NULL;
+}
+
+static bool x87_allowed(const struct vinsn *i)
+{
+	return i->mod != 3 ? verify_x87[i->opcode & 7].memory >> i->reg & 1 :
+			     verify_x87[i->opcode & 7].registers >>
+					     (i->reg * 8 + i->rm) & 1;
+}
+
+static bool lock_allowed(const struct vinsn *i, const struct verify_group *g)
+{
+	if (!(i->row & V_MODRM) || i->mod == 3)
+		return false;
+	return g ? g->locked >> i->reg & 1 : i->row & V_LOCK;
+}
+
+/* Prefixes, REX and ModRM.reg as far as they choose the instruction. */
+static const char *check_form(const struct vinsn *i)
+{
+	const struct verify_group *g = NULL;
+
+	if ((i->row & (V_REL8 | V_REL32)) &&
+	    (i->rex || (i->prefix & ~(i->row & V_ECX ? P67 : 0))))
+		return "a branch carries a prefix";
+	if (!(i->row & form_of(i)) || ((i->rex & REX_W) && !(i->row & V_W)))
+		return "a prefix or form is not on the whitelist";
+	if (i->row & V_GROUP) {
+		g = find_group(i);
+		if (!g || !(g->allowed >> i->reg & 1))
+			return "a group's member is not on the whitelist";
+	}
+	if ((i->row & V_X87) && !x87_allowed(i))
+		return "an x87 instruction is not on the whitelist";
+	if ((i->prefix & PF0) && !lock_allowed(i, g))
+		return "LOCK is not allowed here";
+	if ((i->row & V_STR) && !(i->prefix & P67))
+		return "an implied operand is not 67h-addressed";
+	return NULL;
+}
+
+/* --- registers and memory ---------------------------------------------- */
 
 /* Of the registers 0..15; byte registers 4..7 without REX are AH to BH. */
 static bool register_allowed(const struct vinsn *i, unsigned reg, bool byte)
@@ -122,39 +197,67 @@ static bool register_allowed(const struct vinsn *i, unsigned reg, bool byte)
 	return reg != 4 && reg != 14 && reg != 15;
 }
 
-/* [r15 + disp], the whole access inside the page. */
-static const char *check_vcpu_operand(const struct vinsn *i, unsigned base,
-				      bool indexed, s64 disp)
+static unsigned extend(const struct vinsn *i, unsigned low, unsigned rex_bit)
 {
-	if (i->opcode == 0x8d && i->map == 0)
-		return NULL; /* LEA touches nothing; its base is checked */
-	if (base != 15 || indexed || i->mod == 0)
-		return "a memory operand is neither 67h-addressed nor in the "
-		       "vcpu page";
-	if (disp < 0 || disp + 64 > (s64)PAGE_SIZE)
-		return "a vcpu operand is outside the vcpu page";
-	if (i->row & V_STR)
-		return "an implied operand is not 67h-addressed";
-	/* bit offsets reach beyond the operand */
-	if (i->map == 1 && (i->opcode & 0xe7) == 0xa3)
-		return "a bit-string operand is in the vcpu page";
-	return NULL;
+	return low | (i->rex & rex_bit ? 8 : 0);
 }
 
-static const char *check_low_operand(unsigned base, bool has_base,
-				     unsigned index, bool indexed)
+static unsigned store_bytes(const struct vinsn *i)
 {
-	if (has_base && (base == 4 || base >= 14))
-		return "an address is formed from rsp, r14 or r15";
-	if (indexed && index >= 14)
-		return "an address is formed from rsp, r14 or r15";
-	return NULL;
+	if (!(i->opcode & 1))
+		return 1;
+	return i->rex & REX_W ? 8 : i->prefix & P66 ? 2 : 4;
+}
+
+/* The 8 is the widest load. */
+static const char *check_vcpu_range(const struct vinsn *i, bool store, s64 at)
+{
+	s64 size = store_bytes(i);
+
+	if (!store)
+		return at >= 0 && at + 8 <= (s64)sizeof(struct vcpu) ?
+			       NULL :
+			       "a vcpu operand is outside the vcpu";
+	for (unsigned n = 0; n < ARRAY_SIZE(verify_vcpu_stores); n++) {
+		s64 field = verify_vcpu_stores[n].offset;
+
+		if (at >= field &&
+		    at + size <= field + verify_vcpu_stores[n].bytes)
+			return NULL;
+	}
+	return "a store is to a field of the vcpu that is not listed";
+}
+
+/* [r15 + disp]. Bit strings, atomics and vectors are not among the forms. */
+static const char *check_vcpu_operand(const struct vinsn *i, s64 disp)
+{
+	for (unsigned n = 0; n < ARRAY_SIZE(verify_vcpu_forms); n++) {
+		const struct verify_vcpu_form *f = &verify_vcpu_forms[n];
+
+		if (f->map == i->map && f->opcode == i->opcode &&
+		    (f->regs >> i->reg & 1))
+			return check_vcpu_range(i, f->store, disp);
+	}
+	return "an instruction may not have a vcpu operand";
+}
+
+#define NO_REG 4 /* rsp can be no index, and is refused as a base */
+
+static const char *check_address(const struct vinsn *i, unsigned base,
+				 unsigned index, s64 disp)
+{
+	bool lea = i->map == 0 && i->opcode == 0x8d;
+
+	if (base == 15 && index == NO_REG && !lea && !(i->prefix & P67))
+		return check_vcpu_operand(i, disp);
+	if (!lea && !(i->prefix & P67))
+		return not_narrow;
+	return base >= 14 || index >= 14 ? bad_address : NULL;
 }
 
 static const char *take_memory(struct vinsn *i)
 {
-	unsigned base = i->rm | (i->rex & REX_B ? 8 : 0), index = 0;
-	bool has_base = true, indexed = false;
+	unsigned base = extend(i, i->rm, REX_B), index = NO_REG;
 	unsigned disp_bytes = i->mod == 1 ? 1 : i->mod == 2 ? 4 : 0;
 	s64 disp = 0;
 	u8 sib;
@@ -163,229 +266,191 @@ static const char *take_memory(struct vinsn *i)
 		return "an operand is rip-relative";
 	if (i->rm == 4) {
 		if (!take(i, &sib))
-			return "the code ends within an instruction";
-		base = (sib & 7) | (i->rex & REX_B ? 8 : 0);
-		index = (sib >> 3 & 7) | (i->rex & REX_X ? 8 : 0);
-		indexed = index != 4;
+			return cut_short;
+		base = extend(i, sib & 7, REX_B);
+		index = extend(i, sib >> 3 & 7, REX_X);
+		if (base == 4)
+			return bad_address;
 		if ((sib & 7) == 5 && i->mod == 0) {
-			has_base = false;
+			base = NO_REG;
 			disp_bytes = 4;
 		}
 	}
-	if (disp_bytes && !take_signed(i, disp_bytes, &disp))
-		return "the code ends within an instruction";
-	if (i->p67 || (i->opcode == 0x8d && i->map == 0))
-		return check_low_operand(base, has_base, index, indexed);
-	return check_vcpu_operand(i, has_base ? base : 16, indexed, disp);
+	if (!take_signed(i, disp_bytes, &disp))
+		return cut_short;
+	return check_address(i, base, index, disp);
 }
 
-static const char *check_group(const struct vinsn *i)
+/* Do V_G and V_E mean general registers, or those of MMX and XMM? */
+static bool general(const struct vinsn *i)
 {
-	unsigned bit = i->reg + (i->mod == 3 ? 8 : 0);
+	bool rep = i->prefix & (PF2 | PF3);
 
-	for (unsigned n = 0; n < ARRAY_SIZE(verify_groups); n++) {
-		const struct verify_group *g = &verify_groups[n];
-
-		if (g->map == i->map && g->opcode == i->opcode)
-			return g->allowed >> bit & 1 ?
-				       NULL :
-				       "a group's member is not on the whitelist";
-	}
-	return "a group is not listed";
+	return !(i->row & (rep ? V_GPR_NOREP : V_GPR_REP));
 }
 
-/* Where a mandatory prefix makes another instruction of the same row. */
-static const char *check_prefix_meaning(const struct vinsn *i)
+static bool take_modrm(struct vinsn *i)
 {
-	if (i->map == 1 && i->opcode == 0xb8 && !i->pf3)
-		return "an opcode is not on the whitelist"; /* JMPE */
-	if (i->map == 1 && (i->opcode == 0xae || i->opcode == 0xc7) &&
-	    (i->p66 || i->pf2 || i->pf3))
-		return "a prefix makes another instruction";
-	if (i->map == 2 && i->opcode >= 0xf0 && i->pf3)
-		return "a prefix makes another instruction";
-	if (i->map == 1 && i->opcode == 0x78)
-		return "an opcode is not on the whitelist";
-	return NULL;
-}
-
-static const char *take_modrm(struct vinsn *i)
-{
-	const char *why;
 	u8 b;
 
 	if (!take(i, &b))
-		return "the code ends within an instruction";
+		return false;
 	i->mod = b >> 6;
 	i->reg = b >> 3 & 7;
 	i->rm = b & 7;
-	if ((i->row & V_MEM) && i->mod == 3)
-		return "a register form is not on the whitelist";
-	if ((i->row & V_REG) && i->mod != 3)
-		return "a memory form is not on the whitelist";
-	why = i->row & V_GROUP ? check_group(i) : NULL;
-	if (why)
-		return why;
-	if ((i->row & V_G) &&
-	    !register_allowed(i, i->reg | (i->rex & REX_R ? 8 : 0),
-			      i->row & V_G8))
-		return "rsp, r14 or r15 is an operand";
+	return true;
+}
+
+static const char *take_operands(struct vinsn *i)
+{
+	if ((i->row & V_G) && general(i) &&
+	    !register_allowed(i, extend(i, i->reg, REX_R), i->row & V_G8))
+		return bad_register;
 	if (i->mod != 3)
 		return take_memory(i);
-	if ((i->row & V_E) &&
-	    !register_allowed(i, i->rm | (i->rex & REX_B ? 8 : 0),
-			      i->row & V_E8))
-		return "rsp, r14 or r15 is an operand";
+	if ((i->row & V_E) && general(i) &&
+	    !register_allowed(i, extend(i, i->rm, REX_B), i->row & V_E8))
+		return bad_register;
 	return NULL;
 }
 
 /* TEST is the one member of F6 and F7 with an immediate. */
 static unsigned immediate_bytes(const struct vinsn *i)
 {
-	unsigned z = i->p66 && !(i->rex & REX_W) ? 2 : 4;
+	unsigned z = i->prefix & P66 ? 2 : 4;
 
 	if (i->map == 0 && (i->opcode == 0xf6 || i->opcode == 0xf7))
-		return i->reg > 1 ? 0 : i->opcode == 0xf6 ? 1 : z;
-	if (i->row & V_IV)
-		return i->rex & REX_W ? 8 : z;
-	if (i->row & V_MOFFS)
-		return 4;
+		return i->reg ? 0 : i->opcode == 0xf6 ? 1 : z;
 	return i->row & V_IB ? 1 : i->row & V_IZ ? z : 0;
-}
-
-/* LOOPcc and JRCXZ, which 67h makes count in ECX. */
-static bool is_loop(const struct vinsn *i)
-{
-	return i->map == 0 && (i->opcode & 0xfc) == 0xe0;
-}
-
-static const char *take_operands(struct vinsn *i)
-{
-	unsigned reg = (i->opcode & 7) | (i->rex & REX_B ? 8 : 0);
-	const char *why = check_prefix_meaning(i);
-	unsigned rel = i->row & V_REL8 ? 1 : i->row & V_REL32 ? 4 : 0;
-	s64 unused;
-
-	if (!why && (i->row & V_MODRM))
-		why = take_modrm(i);
-	if (why)
-		return why;
-	if ((i->row & V_O) && !register_allowed(i, reg, i->row & V_G8))
-		return "rsp, r14 or r15 is an operand";
-	if ((i->row & (V_STR | V_MOFFS)) && !i->p67)
-		return "an implied operand is not 67h-addressed";
-	if (rel && (i->p66 || (i->p67 && !is_loop(i)) || i->plock || i->rex))
-		return "a branch carries a prefix";
-	if (rel)
-		return take_signed(i, rel, &i->rel) ?
-			       NULL :
-			       "the code ends within an instruction";
-	return take_signed(i, immediate_bytes(i), &unused) ?
-		       NULL :
-		       "the code ends within an instruction";
 }
 
 static const char *decode(struct vinsn *i, const u8 *at, const u8 *end)
 {
 	const char *why;
+	s64 unused;
 
-	memset(i, 0, sizeof(*i));
-	i->start = i->at = at;
-	i->end = end;
+	*i = (struct vinsn){ .start = at, .at = at, .end = end };
 	why = take_opcode(i);
-	return why ? why : take_operands(i);
+	if (!why && (i->row & V_MODRM) && !take_modrm(i))
+		why = cut_short;
+	if (!why)
+		why = check_form(i);
+	if (!why && (i->row & V_MODRM))
+		why = take_operands(i);
+	if (why)
+		return why;
+	if ((i->row & V_O) &&
+	    !register_allowed(i, extend(i, i->opcode & 7, REX_B),
+			      i->row & V_G8))
+		return bad_register;
+	if (!take_signed(i, immediate_bytes(i), &unused) ||
+	    !take_signed(i, i->row & V_REL8 ? 1 : i->row & V_REL32 ? 4 : 0,
+			 &i->rel))
+		return cut_short;
+	return NULL;
 }
 
 /* --- branches ---------------------------------------------------------- */
 
-struct starts {
-	u8 bit[BT_BLOCK_BYTES / 8];
+#define WORDS (BT_BLOCK_BYTES / 64)
+
+struct pass {
+	const struct bt_cache *c;
+	const struct bt_block *b;
+	u64 starts[WORDS]; /* an instruction starts at this offset */
+	u64 wanted[WORDS]; /* a branch lands there */
 };
 
-static bool is_stub(const u8 *target, bool called, bool *returns)
+static void set_bit(u64 *map, u64 bit)
 {
-	for (int s = 0; s < BT_STUB_COUNT; s++) {
-		if (target != bt_stub_address((enum bt_stub)s))
-			continue;
-		*returns = s == BT_STUB_callout;
-		return bt_stub_is_call((enum bt_stub)s) == called;
-	}
-	return false;
+	map[bit / 64] |= BIT(bit % 64);
+}
+
+/* -1: none. */
+static int stub_at(const u8 *target, bool called)
+{
+	for (int s = 0; s < BT_STUB_COUNT; s++)
+		if (target == bt_stub_address((enum bt_stub)s))
+			return bt_stub_is_call((enum bt_stub)s) == called ? s :
+									    -1;
+	return -1;
 }
 
 static bool is_block_entry(const struct bt_cache *c, const u8 *target)
 {
 	const struct bt_block *b = bt_cache_at(c, target);
 
-	return b && b->exec == target && (b->flags & BT_BLOCK_INSERTED);
+	return b && b->exec == target && (b->flags & BT_BLOCK_INSERTED) &&
+	       !(b->flags & BT_BLOCK_DEAD);
 }
 
-static const char *check_target(const struct bt_cache *c,
-				const struct bt_block *b,
-				const struct vinsn *i, const struct starts *s)
+/* *open: does the code run on behind the branch? */
+static const char *check_branch(struct pass *p, const struct vinsn *i,
+				bool *open)
 {
-	u64 offset = (u64)(i->at - b->write) + (u64)i->rel;
-	const u8 *target = b->exec + offset;
-	bool returns;
+	u64 offset = (u64)(i->at - p->b->write) + (u64)i->rel;
+	const u8 *target = p->b->exec + offset;
+	int stub;
 
-	if (i->row & V_CALL)
-		return is_stub(target, true, &returns) ?
-			       NULL :
-			       "a call does not reach a listed stub";
-	if (offset < b->host_len)
-		return s->bit[offset / 8] >> (offset % 8) & 1 ?
-			       NULL :
-			       "a branch lands within an instruction";
-	if (is_stub(target, false, &returns) || is_block_entry(c, target))
+	*open = !(i->row & V_END);
+	if (i->row & V_CALL) {
+		stub = stub_at(target, true);
+		*open = stub == BT_STUB_callout;
+		return stub >= 0 ? NULL : "a call does not reach a listed stub";
+	}
+	if (offset < p->b->host_len) {
+		set_bit(p->wanted, offset);
+		return NULL;
+	}
+	if (stub_at(target, false) >= 0 || is_block_entry(p->c, target))
 		return NULL;
 	return "a branch leaves for neither a stub nor a block's entry";
 }
 
-/* Does the code run on behind this instruction? */
-static bool falls_through(const struct bt_block *b, const struct vinsn *i)
+static const char *check_insns(struct pass *p)
 {
-	const u8 *target = b->exec + (i->at - b->write) + i->rel;
-	bool returns = true;
-
-	if (i->row & V_CALL)
-		is_stub(target, true, &returns);
-	else if (i->row & V_END)
-		returns = false;
-	return returns;
-}
-
-static const char *mark_starts(const struct bt_block *b, struct starts *s)
-{
-	const u8 *end = b->write + b->host_len;
+	const u8 *start = p->b->write, *end = start + p->b->host_len;
 	bool open = true;
 	struct vinsn i;
 
-	for (const u8 *at = b->write; at < end; at = i.at) {
-		u64 offset = (u64)(at - b->write);
+	for (const u8 *at = start; at < end; at = i.at) {
 		const char *why = decode(&i, at, end);
 
+		open = true;
+		if (!why && (i.row & (V_REL8 | V_REL32)))
+			why = check_branch(p, &i, &open);
 		if (why)
 			return why;
-		s->bit[offset / 8] |= (u8)(1 << (offset % 8));
-		open = falls_through(b, &i);
+		set_bit(p->starts, (u64)(at - start));
 	}
 	return open ? "the code runs on past its end" : NULL;
 }
 
+static bool lies_in_cache(const struct bt_cache *c, const struct bt_block *b)
+{
+	u64 offset = (u64)(b->exec - c->cfg.exec);
+
+	return offset < c->cfg.size && b->host_len <= c->cfg.size - offset &&
+	       b->write == c->cfg.write + offset;
+}
+
 const char *bt_verify(const struct bt_cache *c, const struct bt_block *b)
 {
-	const u8 *end = b->write + b->host_len;
-	struct starts starts = { 0 };
+	unsigned words = (b->host_len + 63u) / 64;
+	struct pass p;
 	const char *why;
-	struct vinsn i;
 
 	if (!b->host_len || b->host_len > BT_BLOCK_BYTES)
 		return "the block has an impossible length";
-	why = mark_starts(b, &starts);
-	for (const u8 *at = b->write; !why && at < end; at = i.at) {
-		why = decode(&i, at, end);
-		if (!why && (i.row & (V_REL8 | V_REL32)))
-			why = check_target(c, b, &i, &starts);
-	}
+	if (!lies_in_cache(c, b))
+		return "the block does not lie in the cache";
+	p.c = c;
+	p.b = b;
+	for (unsigned n = 0; n < words; n++)
+		p.starts[n] = p.wanted[n] = 0;
+	why = check_insns(&p);
+	for (unsigned n = 0; !why && n < words; n++)
+		if (p.wanted[n] & ~p.starts[n])
+			why = "a branch lands within an instruction";
 	return why;
 }

@@ -1,173 +1,238 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The verifier's whitelist: what a finished block may contain, a row per
- * opcode of each map. An opcode that is not here is refused. The rows say only
- * what safety needs: the length of the encoding, which ModRM fields name
- * general registers, and where memory is implied.
+ * opcode of each map. An opcode that is not here is refused, and so is a form
+ * of it, by prefix and by operand, that is not: what is undefined today may be
+ * a new instruction tomorrow. The rows say only what safety needs: the forms,
+ * the length of the encoding, which ModRM fields name general registers, and
+ * where memory is implied.
  */
 #ifndef BT_VERIFY_TABLES_H
 #define BT_VERIFY_TABLES_H
 
-#include "types.h"
+#include "bt/abi.h"
 
+/*
+ * Forms, two bits for each prefix that may choose the instruction (none, 66h,
+ * F3h, F2h; the last two win over 66h): with a memory operand or no ModRM, and
+ * with a register.
+ */
 enum {
-	V_OK = 1 << 0,    /* allowed */
-	V_MODRM = 1 << 1,
-	V_G = 1 << 2,     /* ModRM.reg is a general register */
-	V_E = 1 << 3,     /* ModRM.rm is one when mod = 3 */
-	V_G8 = 1 << 4,    /* byte registers */
-	V_E8 = 1 << 5,
-	V_IB = 1 << 6,    /* immediate: one byte */
-	V_IZ = 1 << 7,    /* immediate: 2 or 4 bytes by operand size */
-	V_O = 1 << 8,     /* register in the opcode's low bits */
-	V_STR = 1 << 9,   /* memory through rsi, rdi or rbx: needs 67h */
-	V_MEM = 1 << 10,  /* memory form only */
-	V_REG = 1 << 11,  /* register form only */
-	V_GROUP = 1 << 12, /* ModRM.reg selects: see verify_groups */
-	V_REL8 = 1 << 13,
-	V_REL32 = 1 << 14,
-	V_CALL = 1 << 15, /* E8: CALL stubs only */
-	V_END = 1 << 16,  /* never falls through */
-	V_IV = 1 << 17,   /* B8+r: 4 bytes, or 8 with REX.W */
-	V_MOFFS = 1 << 18, /* 4 bytes of address: needs 67h */
+	NM = 1 << 0, NR = 1 << 1, N = NM | NR,
+	PM = 1 << 2, PR = 1 << 3, P = PM | PR,
+	SM = 1 << 4, SR = 1 << 5, S = SM | SR, /* F3h */
+	DM = 1 << 6, DR = 1 << 7, D = DM | DR, /* F2h */
+	V_FORMS = 0xff,
+	V_MODRM = 1 << 8,
+	V_G = 1 << 9,      /* ModRM.reg is a general register */
+	V_E = 1 << 10,     /* ModRM.rm is one when mod = 3 */
+	V_G8 = 1 << 11,    /* byte registers */
+	V_E8 = 1 << 12,
+	V_IB = 1 << 13,    /* immediate: one byte */
+	V_IZ = 1 << 14,    /* immediate: 2 bytes with 66h, else 4 */
+	V_O = 1 << 15,     /* register in the opcode's low bits */
+	V_STR = 1 << 16,   /* memory through rsi, rdi or rbx: needs 67h */
+	V_GROUP = 1 << 17, /* ModRM.reg selects: see verify_groups */
+	V_REL8 = 1 << 18,
+	V_REL32 = 1 << 19,
+	V_CALL = 1 << 20,  /* E8: CALL stubs only */
+	V_END = 1 << 21,   /* never falls through */
+	V_ECX = 1 << 22,   /* a branch that may have 67h: it counts in ECX */
+	V_W = 1 << 23,     /* may have REX.W */
+	V_LOCK = 1 << 24,  /* may have LOCK with a memory operand */
+	V_X87 = 1 << 25,   /* see verify_x87 */
+	V_GPR_REP = 1 << 26,   /* V_G and V_E hold only with F2h or F3h */
+	V_GPR_NOREP = 1 << 27, /* ... only without */
 };
 
-#define V_EG  (V_OK | V_MODRM | V_E | V_G)
-#define V_EG8 (V_OK | V_MODRM | V_E | V_G | V_E8 | V_G8)
-#define V_EX  (V_OK | V_MODRM | V_E)      /* E general, reg selects */
-#define V_EX8 (V_OK | V_MODRM | V_E | V_E8)
-#define V_VW  (V_OK | V_MODRM)            /* MMX or XMM both */
-#define V_GE_BYTE (V_OK | V_MODRM | V_E | V_G | V_E8) /* movzx r, r/m8 */
+#define ONE   (NM | PM)                   /* no ModRM */
+#define GPR   (N | P | V_MODRM)
+#define EG    (GPR | V_E | V_G)
+#define EG8   (GPR | V_E | V_G | V_E8 | V_G8)
+#define EX    (GPR | V_E)                 /* E general, reg selects */
+#define EX8   (GPR | V_E | V_E8)
+#define E8G   (GPR | V_E | V_G | V_E8)    /* MOVZX r, r/m8 */
+#define VW    V_MODRM                     /* MMX or XMM both */
 
-#define ALU_ROWS(base)                                                    \
-	[base + 0] = V_EG8, [base + 1] = V_EG, [base + 2] = V_EG8,        \
-	[base + 3] = V_EG, [base + 4] = V_OK | V_IB, [base + 5] = V_OK | V_IZ
+#define ALU_ROWS(base, lock)                                              \
+	[base + 0] = EG8 | lock, [base + 1] = EG | lock,                  \
+	[base + 2] = EG8, [base + 3] = EG,                                \
+	[base + 4] = ONE | V_IB, [base + 5] = ONE | V_IZ
 
 /* clang-format off */
 static const u32 verify_one[256] = {
-	ALU_ROWS(0x00), ALU_ROWS(0x08), ALU_ROWS(0x10), ALU_ROWS(0x18),
-	ALU_ROWS(0x20), ALU_ROWS(0x28), ALU_ROWS(0x30), ALU_ROWS(0x38),
-	[0x63] = V_EG,                          /* MOVSXD */
-	[0x69] = V_EG | V_IZ,
-	[0x6b] = V_EG | V_IB,
-	[0x70 ... 0x7f] = V_OK | V_REL8,
-	[0x80] = V_EX8 | V_IB,
-	[0x81] = V_EX | V_IZ,
-	[0x83] = V_EX | V_IB,
-	[0x84] = V_EG8, [0x85] = V_EG,
-	[0x86] = V_EG8, [0x87] = V_EG,
-	[0x88] = V_EG8, [0x89] = V_EG,
-	[0x8a] = V_EG8, [0x8b] = V_EG,
-	[0x8d] = V_EG | V_MEM,                  /* LEA */
-	[0x90 ... 0x97] = V_OK | V_O,           /* NOP, XCHG */
-	[0x98] = V_OK, [0x99] = V_OK,
-	[0x9b] = V_OK,                          /* FWAIT */
-	[0x9e] = V_OK, [0x9f] = V_OK,           /* SAHF, LAHF */
-	[0xa0 ... 0xa3] = V_OK | V_MOFFS,
-	[0xa4 ... 0xa7] = V_OK | V_STR,
-	[0xa8] = V_OK | V_IB, [0xa9] = V_OK | V_IZ,
-	[0xaa ... 0xaf] = V_OK | V_STR,
-	[0xb0 ... 0xb7] = V_OK | V_O | V_G8 | V_IB,
-	[0xb8 ... 0xbf] = V_OK | V_O | V_IV,
-	[0xc0] = V_EX8 | V_IB, [0xc1] = V_EX | V_IB,
-	[0xc6] = V_EX8 | V_IB | V_GROUP, [0xc7] = V_EX | V_IZ | V_GROUP,
-	[0xd0] = V_EX8, [0xd1] = V_EX, [0xd2] = V_EX8, [0xd3] = V_EX,
-	[0xd7] = V_OK | V_STR,                  /* XLAT */
-	[0xd8] = V_VW, [0xd9] = V_VW | V_GROUP, [0xda] = V_VW, [0xdb] = V_VW,
-	[0xdc] = V_VW, [0xdd] = V_VW | V_GROUP, [0xde] = V_VW, [0xdf] = V_VW,
-	[0xe0 ... 0xe3] = V_OK | V_REL8,        /* LOOPcc, JRCXZ */
-	[0xe8] = V_OK | V_REL32 | V_CALL,
-	[0xe9] = V_OK | V_REL32 | V_END,
-	[0xeb] = V_OK | V_REL8 | V_END,
-	[0xf5] = V_OK, [0xf8] = V_OK, [0xf9] = V_OK,
-	[0xfc] = V_OK, [0xfd] = V_OK,
-	[0xf6] = V_EX8 | V_GROUP, [0xf7] = V_EX | V_GROUP,
-	[0xfe] = V_EX8 | V_GROUP, [0xff] = V_EX | V_GROUP,
+	ALU_ROWS(0x00, V_LOCK), ALU_ROWS(0x08, V_LOCK),
+	ALU_ROWS(0x10, V_LOCK), ALU_ROWS(0x18, V_LOCK),
+	ALU_ROWS(0x20, V_LOCK), ALU_ROWS(0x28, V_LOCK),
+	ALU_ROWS(0x30, V_LOCK), ALU_ROWS(0x38, 0),
+	[0x69] = EG | V_IZ, [0x6b] = EG | V_IB,
+	[0x70 ... 0x7f] = NM | V_REL8,
+	[0x80] = EX8 | V_IB | V_GROUP,
+	[0x81] = EX | V_IZ | V_GROUP, [0x83] = EX | V_IB | V_GROUP,
+	[0x84] = EG8, [0x85] = EG,
+	[0x86] = EG8 | V_LOCK, [0x87] = EG | V_LOCK,
+	[0x88] = EG8, [0x89] = EG | V_W,
+	[0x8a] = EG8, [0x8b] = EG | V_W,
+	[0x8d] = ONE | V_MODRM | V_G | V_W,     /* LEA */
+	[0x90] = ONE | SM | V_O,                /* NOP, PAUSE */
+	[0x91 ... 0x97] = ONE | V_O,            /* XCHG */
+	[0x98 ... 0x99] = ONE,                  /* CWDE, CDQ */
+	[0x9b] = ONE,                           /* FWAIT */
+	[0x9e ... 0x9f] = ONE,                  /* SAHF, LAHF */
+	[0xa4 ... 0xa7] = ONE | SM | DM | V_STR,
+	[0xa8] = ONE | V_IB, [0xa9] = ONE | V_IZ,
+	[0xaa ... 0xaf] = ONE | SM | DM | V_STR,
+	[0xb0 ... 0xb7] = ONE | V_O | V_G8 | V_IB,
+	[0xb8 ... 0xbf] = ONE | V_O | V_IZ,
+	[0xc0] = EX8 | V_IB, [0xc1] = EX | V_IB,
+	[0xc6] = EX8 | V_IB | V_GROUP, [0xc7] = EX | V_IZ | V_GROUP,
+	[0xd0] = EX8, [0xd1] = EX, [0xd2] = EX8, [0xd3] = EX,
+	[0xd7] = ONE | V_STR,                   /* XLAT */
+	[0xd8 ... 0xdf] = N | V_MODRM | V_X87,
+	[0xe0 ... 0xe3] = NM | V_REL8 | V_ECX,  /* LOOPcc, JRCXZ */
+	[0xe8] = NM | V_REL32 | V_CALL,
+	[0xe9] = NM | V_REL32 | V_END,
+	[0xeb] = NM | V_REL8 | V_END,
+	[0xf5] = ONE, [0xf8 ... 0xf9] = ONE,    /* CMC, CLC, STC */
+	[0xfc ... 0xfd] = ONE,                  /* CLD, STD */
+	[0xf6] = EX8 | V_GROUP, [0xf7] = EX | V_GROUP,
+	[0xfe] = EX8 | V_GROUP, [0xff] = EX | V_GROUP,
 };
 
 static const u32 verify_0f[256] = {
-	[0x0d] = V_VW | V_MEM, [0x18] = V_VW | V_MEM,   /* PREFETCH */
-	[0x10 ... 0x17] = V_VW,
-	[0x1f] = V_EX,                                  /* NOP */
-	[0x28 ... 0x29] = V_VW,
-	[0x2a] = V_VW | V_E,                            /* CVTSI2SS, CVTPI2PS */
-	[0x2b] = V_VW | V_MEM,
-	[0x2c ... 0x2d] = V_VW | V_G,                   /* CVTSS2SI */
-	[0x2e ... 0x2f] = V_VW,
-	[0x40 ... 0x4f] = V_EG,
-	[0x50] = V_VW | V_G | V_REG,                    /* MOVMSKPS */
-	[0x51 ... 0x6d] = V_VW,
-	[0x6e] = V_VW | V_E, [0x6f] = V_VW,
-	[0x70] = V_VW | V_IB,
-	[0x71 ... 0x73] = V_VW | V_REG | V_IB,
-	[0x74 ... 0x76] = V_VW,
-	[0x77] = V_OK,                                  /* EMMS */
-	[0x7c ... 0x7d] = V_VW,
-	[0x7e] = V_VW | V_E, [0x7f] = V_VW,
-	[0x80 ... 0x8f] = V_OK | V_REL32,
-	[0x90 ... 0x9f] = V_EX8,
-	[0xa3] = V_EG, [0xab] = V_EG, [0xb3] = V_EG, [0xbb] = V_EG,
-	[0xa4] = V_EG | V_IB, [0xa5] = V_EG,
-	[0xac] = V_EG | V_IB, [0xad] = V_EG,
-	[0xae] = V_OK | V_MODRM | V_GROUP,
-	[0xaf] = V_EG,
-	[0xb0] = V_EG8, [0xb1] = V_EG,
-	[0xb6] = V_GE_BYTE, [0xb7] = V_EG,
-	[0xb8] = V_EG | V_GROUP,                        /* POPCNT */
-	[0xba] = V_EX | V_IB | V_GROUP,
-	[0xbc ... 0xbd] = V_EG,
-	[0xbe] = V_GE_BYTE, [0xbf] = V_EG,
-	[0xc0] = V_EG8, [0xc1] = V_EG,
-	[0xc2] = V_VW | V_IB,
-	[0xc3] = V_EG | V_MEM,                          /* MOVNTI */
-	[0xc4] = V_VW | V_E | V_IB,                     /* PINSRW */
-	[0xc5] = V_VW | V_G | V_REG | V_IB,             /* PEXTRW */
-	[0xc6] = V_VW | V_IB,
-	[0xc7] = V_OK | V_MODRM | V_MEM | V_GROUP,      /* CMPXCHG8B */
-	[0xc8 ... 0xcf] = V_OK | V_O,
-	[0xd0 ... 0xd6] = V_VW,
-	[0xd7] = V_VW | V_G | V_REG,                    /* PMOVMSKB */
-	[0xd8 ... 0xf6] = V_VW,
-	[0xf7] = V_VW | V_REG | V_STR,                  /* MASKMOV */
-	[0xf8 ... 0xfe] = V_VW,
+	[0x0d] = VW | NM | PM, [0x18] = VW | NM | PM,   /* PREFETCH */
+	[0x10 ... 0x11] = VW | N | P | S | D,
+	[0x12] = VW | N | PM | S | D, [0x13] = VW | NM | PM,
+	[0x14 ... 0x15] = VW | N | P,
+	[0x16] = VW | N | PM | S, [0x17] = VW | NM | PM,
+	[0x28 ... 0x29] = VW | N | P,
+	[0x2a] = VW | N | P | S | D | V_E | V_GPR_REP,  /* CVTSI2SS */
+	[0x2b] = VW | NM | PM,
+	[0x2c ... 0x2d] = VW | N | P | S | D | V_G | V_GPR_REP,
+	[0x2e ... 0x2f] = VW | N | P,
+	[0x40 ... 0x4f] = EG,
+	[0x50] = VW | NR | PR | V_G,                    /* MOVMSKPS */
+	[0x51] = VW | N | P | S | D,
+	[0x52 ... 0x53] = VW | N | S,
+	[0x54 ... 0x57] = VW | N | P,
+	[0x58 ... 0x5a] = VW | N | P | S | D,
+	[0x5b] = VW | N | P | S,
+	[0x5c ... 0x5f] = VW | N | P | S | D,
+	[0x60 ... 0x6b] = VW | N | P, [0x6c ... 0x6d] = VW | P,
+	[0x6e] = VW | N | P | V_E, [0x6f] = VW | N | P | S,
+	[0x70] = VW | N | P | S | D | V_IB,
+	[0x71 ... 0x73] = VW | NR | PR | V_IB | V_GROUP,
+	[0x74 ... 0x76] = VW | N | P,
+	[0x77] = NM,                                    /* EMMS */
+	[0x7c ... 0x7d] = VW | P | D,
+	[0x7e] = VW | N | P | S | V_E | V_GPR_NOREP,    /* MOVD; MOVQ */
+	[0x7f] = VW | N | P | S,
+	[0x80 ... 0x8f] = NM | V_REL32,
+	[0x90 ... 0x9f] = EX8,
+	[0xa3] = EG, [0xab] = EG | V_LOCK, [0xb3] = EG | V_LOCK,
+	[0xbb] = EG | V_LOCK, [0xba] = EX | V_IB | V_GROUP,
+	[0xa4] = EG | V_IB, [0xa5] = EG, [0xac] = EG | V_IB, [0xad] = EG,
+	[0xae] = VW | N | V_GROUP,
+	[0xaf] = EG,
+	[0xb0] = EG8 | V_LOCK, [0xb1] = EG | V_LOCK,
+	[0xb6] = E8G, [0xb7] = EG, [0xbe] = E8G, [0xbf] = EG,
+	[0xb8] = S | V_MODRM | V_E | V_G,               /* POPCNT */
+	[0xbc ... 0xbd] = EG | S,                       /* BSF, TZCNT */
+	[0xc0] = EG8 | V_LOCK, [0xc1] = EG | V_LOCK,
+	[0xc2] = VW | N | P | S | D | V_IB,
+	[0xc3] = VW | NM | V_G,                         /* MOVNTI */
+	[0xc4] = VW | N | P | V_E | V_IB,               /* PINSRW */
+	[0xc5] = VW | NR | PR | V_G | V_IB,             /* PEXTRW */
+	[0xc6] = VW | N | P | V_IB,
+	[0xc7] = VW | NM | PM | V_GROUP,                /* CMPXCHG8B */
+	[0xc8 ... 0xcf] = NM | V_O,
+	[0xd0] = VW | P | D, [0xd1 ... 0xd5] = VW | N | P,
+	[0xd6] = VW | P | SR | DR,
+	[0xd7] = VW | NR | PR | V_G,                    /* PMOVMSKB */
+	[0xd8 ... 0xe5] = VW | N | P, [0xe6] = VW | P | S | D,
+	[0xe7] = VW | NM | PM, [0xe8 ... 0xef] = VW | N | P,
+	[0xf0] = VW | DM, [0xf1 ... 0xf6] = VW | N | P,
+	[0xf8 ... 0xfe] = VW | N | P,                   /* F7: MASKMOV */
 };
 
 static const u32 verify_0f38[256] = {
-	[0x00 ... 0x0b] = V_VW, [0x10] = V_VW, [0x14 ... 0x15] = V_VW,
-	[0x17] = V_VW, [0x1c ... 0x1e] = V_VW, [0x20 ... 0x25] = V_VW,
-	[0x28 ... 0x2b] = V_VW, [0x30 ... 0x35] = V_VW,
-	[0x37 ... 0x41] = V_VW, [0xc8 ... 0xcd] = V_VW,
-	[0xdb ... 0xdf] = V_VW,
-	[0xf0] = V_GE_BYTE, [0xf1] = V_EG,              /* MOVBE, CRC32 */
+	[0x00 ... 0x0b] = VW | N | P, [0x1c ... 0x1e] = VW | N | P,
+	[0x10] = VW | P, [0x14 ... 0x15] = VW | P, [0x17] = VW | P,
+	[0x20 ... 0x25] = VW | P, [0x28 ... 0x29] = VW | P,
+	[0x2a] = VW | PM, [0x2b] = VW | P,
+	[0x30 ... 0x35] = VW | P, [0x37 ... 0x41] = VW | P,
+	[0xdb ... 0xdf] = VW | P, /* AES; with F3h, keys of the machine */
+	[0xf0] = VW | NM | PM | D | V_E | V_G | V_E8,   /* MOVBE, CRC32 */
+	[0xf1] = VW | NM | PM | D | V_E | V_G,
 };
 
 static const u32 verify_0f3a[256] = {
-	[0x08 ... 0x0f] = V_VW | V_IB,
-	[0x14 ... 0x17] = V_VW | V_E | V_IB,            /* PEXTR, EXTRACTPS */
-	[0x20] = V_VW | V_E | V_IB, [0x21] = V_VW | V_IB,
-	[0x22] = V_VW | V_E | V_IB,
-	[0x40 ... 0x42] = V_VW | V_IB, [0x44] = V_VW | V_IB,
-	[0x60 ... 0x63] = V_VW | V_IB, [0xcc] = V_VW | V_IB,
-	[0xdf] = V_VW | V_IB,
+	[0x08 ... 0x0e] = VW | P | V_IB, [0x0f] = VW | N | P | V_IB,
+	[0x14 ... 0x17] = VW | P | V_E | V_IB,          /* PEXTR */
+	[0x20] = VW | P | V_E | V_IB, [0x21] = VW | P | V_IB,
+	[0x22] = VW | P | V_E | V_IB,
+	[0x40 ... 0x42] = VW | P | V_IB, [0x44] = VW | P | V_IB,
+	[0x60 ... 0x63] = VW | P | V_IB, [0xdf] = VW | P | V_IB,
 };
 
-/* ModRM.reg values allowed: bit n for memory forms, bit 8 + n for registers. */
+/* ModRM.reg values by bit, for these forms: allowed, and allowed with LOCK. */
 struct verify_group {
-	u8 map, opcode;
-	u16 allowed;
+	u8 map, opcode, forms, allowed, locked;
 };
 
 static const struct verify_group verify_groups[] = {
-	{ 0, 0xc6, 0x0101 },    /* MOV only: /7 is XABORT */
-	{ 0, 0xc7, 0x0101 },    /* MOV only: /7 is XBEGIN */
-	{ 0, 0xd9, 0xffaf },    /* not FLDENV, FNSTENV (host pc) */
-	{ 0, 0xdd, 0xffaf },    /* not FRSTOR, FNSAVE */
-	{ 0, 0xf6, 0xfdfd }, { 0, 0xf7, 0xfdfd },
-	{ 0, 0xfe, 0x0303 }, { 0, 0xff, 0x0303 },       /* INC, DEC only */
-	{ 1, 0xae, 0xe08c },    /* LDMXCSR STMXCSR CLFLUSH; fences */
-	{ 1, 0xb8, 0xffff },    /* with F3 only: checked apart */
-	{ 1, 0xba, 0xf0f0 },
-	{ 1, 0xc7, 0x0002 },
+	{ 0, 0x80, N | P, 0xff, 0x7f }, { 0, 0x81, N | P, 0xff, 0x7f },
+	{ 0, 0x83, N | P, 0xff, 0x7f },
+	{ 0, 0xc6, N | P, 0x01, 0 },    /* MOV only: /7 is XABORT */
+	{ 0, 0xc7, N | P, 0x01, 0 },    /* MOV only: /7 is XBEGIN */
+	{ 0, 0xf6, N | P, 0xfd, 0x0c }, { 0, 0xf7, N | P, 0xfd, 0x0c },
+	{ 0, 0xfe, N | P, 0x03, 0x03 }, /* INC, DEC only */
+	{ 0, 0xff, N | P, 0x03, 0x03 },
+	{ 1, 0x71, NR | PR, 0x54, 0 }, { 1, 0x72, NR | PR, 0x54, 0 },
+	{ 1, 0x73, NR, 0x44, 0 }, { 1, 0x73, PR, 0xcc, 0 },
+	{ 1, 0xae, NM, 0x0c, 0 },       /* LDMXCSR, STMXCSR */
+	{ 1, 0xae, NR, 0xe0, 0 },       /* fences */
+	{ 1, 0xba, N | P, 0xf0, 0xe0 },
+	{ 1, 0xc7, NM | PM, 0x02, 0x02 },
+};
+
+/*
+ * D8 to DF: the values of ModRM.reg with memory, and of ModRM's low six bits
+ * with registers, that are instructions. FLDENV and FNSTENV (D9 /4 and /6),
+ * FRSTOR and FNSAVE (DD /4 and /6) are out: they show the host's pc.
+ */
+static const struct { u8 memory; u64 registers; } verify_x87[8] = {
+	{ 0xff, 0xffffffffffffffff }, { 0xad, 0xffff7f33ff01ffff },
+	{ 0xff, 0x00000200ffffffff }, { 0xaf, 0x00ffff1fffffffff },
+	{ 0xff, 0xffffffffffffffff }, { 0x8f, 0x0000ffffffffffff },
+	{ 0xff, 0xffffffff02ffffff }, { 0xff, 0x00ffff01ffffffff },
+};
+
+/*
+ * Forms that may have [r15 + constant] as their operand. Loads read any of the
+ * vcpu; stores go to the fields below alone. regs: ModRM.reg values, by bit.
+ */
+struct verify_vcpu_form {
+	u8 map, opcode, regs;
+	bool store;
+};
+
+static const struct verify_vcpu_form verify_vcpu_forms[] = {
+	{ 0, 0x8b, 0xff, false },    /* MOV r, m */
+	{ 0, 0x33, 0xff, false },    /* XOR r, m */
+	{ 0, 0x80, 1 << 7, false },  /* CMP m8, imm8 */
+	{ 1, 0xb6, 0xff, false },    /* MOVZX */
+	{ 1, 0xb7, 0xff, false },
+	{ 0, 0x89, 0xff, true },     /* MOV m, r */
+	{ 0, 0xc6, 1 << 0, true },   /* MOV m, imm */
+	{ 0, 0xc7, 1 << 0, true },
+};
+
+/* bt_plain ends for stores at tag_space, which decides where to jump. */
+static const struct { u16 offset, bytes; } verify_vcpu_stores[] = {
+	{ offsetof(struct vcpu, rip), 8 },
+	{ offsetof(struct vcpu, insn_count), 8 },
+	{ offsetof(struct vcpu, engine), offsetof(struct bt_plain, tag_space) },
 };
 /* clang-format on */
 
