@@ -152,9 +152,11 @@ static bool outs_once(struct emu *e, unsigned size)
 
 /*
  * A chunk is some iterations of a forward MOVS or STOS within one page of
- * each side. Returns how many were done: 0 when there is any doubt, and then
- * an ordinary iteration finds the fault, wrap or overlap.
+ * each side. The functions return how many were done: 0 when there is any
+ * doubt, and then an ordinary iteration finds the fault, wrap or overlap.
  */
+
+/* Bytes up to the end of the page and of the address size. */
 static u64 room(const struct emu *e, u64 offset, gva_t gva)
 {
 	u64 page = PAGE_SIZE - (gva.a & ~PAGE_MASK);
@@ -169,7 +171,7 @@ static bool chunk_allowed(const struct emu *e)
 	       !emu_debug_on(e);
 }
 
-/* Where an index register points; the chunk's end is checked with limit 1. */
+/* Where an index register points; *bytes shrinks to what may be moved. */
 static bool chunk_side(struct emu *e, enum sreg seg, enum gpr r, unsigned acc,
 		       u64 *bytes, gva_t *gva)
 {
