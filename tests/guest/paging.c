@@ -8,6 +8,7 @@
 
 static u8 frames[4][4096] ALIGNED(4096);
 static u32 target;
+static bool with_rmw; /* `rmw` on the command line: not for QEMU */
 
 static void do_read(void *arg) { *(volatile u32 *)target; }
 static void do_write(void *arg) { *(volatile u32 *)target = 1; }
@@ -79,6 +80,8 @@ static void one_case(u32 pde, u32 pte, u32 wp, u32 *h)
 	for (u32 i = 0; i < 7; i++) {
 		u32 r;
 
+		if (i == 2 && !with_rmw)
+			continue;
 		dir[TEST_VA >> 22] = (u32)test_table | P | W | U;
 		dir[(TEST_VA >> 22) + 1] = (u32)test_table | pde;
 		test_table[0] = (u32)frames[0] | pte;
@@ -230,6 +233,7 @@ static void global_pages(void)
 int main(void);
 int main(void)
 {
+	with_rmw = command_line()[0] == 'r';
 	paging_on(0x10);
 	test_table[USER_VA >> 12 & 1023] = (u32)frames[2] | P | W | U;
 	test_table[(USER_VA >> 12 & 1023) + 1] = (u32)frames[3] | P | W | U;

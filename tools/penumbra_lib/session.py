@@ -185,7 +185,7 @@ class Session:
         """The value that the guest wrote to its exit port."""
         match = END_LINE.search(self.out.log) if self.hosted else None
         if match:
-            return int(match.group(2)) & 0xff
+            return int(match.group(2)) >> 1 & 0xff
         if self.machine.status is not None:
             return self.machine.status
         match = EXIT_LINE.search(self.out.log)

@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Every test but the building: layers, headers, host programs, guest images,
+bad input, Linux.
+
+usage: tests/run.py [-j JOBS] [--list] [PATTERN...]
+
+Runs the cases whose names hold one of the patterns, prints one line a case,
+keeps logs in build/check/, ends with "N passed, N failed".
+"""
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import sys
+import time
+import traceback
+
+sys.dont_write_bytecode = True
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests")]
+os.chdir(ROOT)
+
+from system import bad_input, guest, host, launcher, linux, static  # noqa: E402
+
+# Long cases first, so that both processors end at about the same time.
+GROUPS = (linux, host, guest, launcher, bad_input, static)
+
+
+def run(case):
+    start = time.monotonic()
+    try:
+        case.run()
+        failure = None
+    except AssertionError as why:
+        failure = str(why)
+    except Exception:  # the test itself is broken: that is a failure too
+        failure = traceback.format_exc()
+    return case, failure, time.monotonic() - start
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("-j", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("patterns", nargs="*")
+    args = parser.parse_args()
+    cases = [case for group in GROUPS for case in group.cases()
+             if not args.patterns or any(p in case.name
+                                         for p in args.patterns)]
+    if args.list:
+        print("\n".join(case.name for case in cases))
+        return 0
+    failed = 0
+    with concurrent.futures.ThreadPoolExecutor(args.j) as pool:
+        jobs = [pool.submit(run, case) for case in cases]
+        for job in concurrent.futures.as_completed(jobs):
+            case, failure, took = job.result()
+            failed += failure is not None
+            print(f"{'FAIL' if failure else 'ok':4} {case.name} "
+                  f"({took:.1f}s)", flush=True)
+            if failure:
+                print("     " + failure.strip().replace("\n", "\n     "),
+                      flush=True)
+    print(f"{len(cases) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

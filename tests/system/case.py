@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+"""A test case, and what several kinds of cases share."""
+import pathlib
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build"
+LOGS = BUILD / "check"
+
+
+class Case:
+    """A name and a function that raises AssertionError when it fails."""
+
+    def __init__(self, name, function, *args):
+        self.name = name
+        self.function = function
+        self.args = args
+
+    def run(self):
+        self.function(*self.args)
+
+
+def keep_log(name, log):
+    LOGS.mkdir(parents=True, exist_ok=True)
+    path = LOGS / (name.replace("/", ".") + ".log")
+    path.write_bytes(log)
+    return path.relative_to(ROOT)
+
+
+def command(words, timeout):
+    """Run it; what it said. Fails the case when it fails."""
+    done = subprocess.run(words, cwd=ROOT, timeout=timeout, text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, errors="replace")
+    said = done.stdout[-3000:]
+    assert done.returncode == 0, f"status {done.returncode}\n{said}"
+    return done.stdout

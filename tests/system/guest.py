@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""The test images: each says the same under every engine as on the bare
+machine. tests/guest/list names them and the emulators that may judge."""
+import difflib
+import re
+import threading
+
+from penumbra_lib.guest import Guest
+from penumbra_lib.session import run_guest
+
+from .case import BUILD, ROOT, Case, keep_log
+
+ENGINES = ("interp", "bt")
+TEXT = re.compile(rb"^begin\r?\n.*?^exit \d+\r?$", re.M | re.S)
+SLOW = {"bochs": 4}  # times the row's timeout
+
+
+class Row:
+    def __init__(self, line):
+        words = line.split(None, 6)
+        (self.name, self.image, self.memory, timeout, where,
+         self.reference) = words[:6]
+        self.timeout = float(timeout)
+        self.where = where.split(",")
+        self.append = words[6] if len(words) > 6 else ""
+        self.lock = threading.Lock()
+        self.bare = {}  # emulator -> text
+
+    def text(self, engine, on):
+        """What the image says; fails the case when it does not end well."""
+        guest = Guest("multiboot", BUILD / f"guest/tests/{self.image}.elf",
+                      append=self.append, memory=self.memory)
+        out = run_guest(guest, engine, on,
+                        timeout=self.timeout * SLOW.get(on, 1))
+        log = keep_log(f"guest-{self.name}-{engine}-{on}", out.log)
+        match = TEXT.search(out.log)
+        assert out.end == "exit-port" and match, \
+            f"{out.end}, status {out.status} {out.message} (see {log})"
+        text = match.group(0).decode(errors="replace").splitlines()
+        assert out.status == 0, \
+            f"the image itself finds failures: {text[-10:]} (see {log})"
+        return text
+
+    def bare_text(self, on):
+        with self.lock:
+            if on not in self.bare:
+                self.bare[on] = self.text("bare", on)
+        return self.bare[on]
+
+    def judge(self, on):
+        return on if self.reference == "same" else self.reference
+
+
+def compare(row, engine, on):
+    judge = row.judge(on)
+    bare, hosted = row.bare_text(judge), row.text(engine, on)
+    diff = list(difflib.unified_diff(bare, hosted, f"bare on {judge}",
+                                     f"{engine} on {on}", n=0, lineterm=""))
+    assert not diff, "\n".join(diff[:24])
+
+
+def rows():
+    for line in (ROOT / "tests/guest/list").read_text().splitlines():
+        if line.strip() and not line.startswith("#"):
+            yield Row(line)
+
+
+def cases():
+    for row in rows():
+        for on in row.where:
+            yield Case(f"guest/{row.name}/bare/{row.judge(on)}",
+                       row.bare_text, row.judge(on))
+            for engine in ENGINES:
+                yield Case(f"guest/{row.name}/{engine}/{on}", compare, row,
+                           engine, on)

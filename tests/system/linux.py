@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""Debian's Linux kernels to a shell, scripted over the serial line."""
+from penumbra_lib.guest import Guest
+from penumbra_lib.session import run_guest
+
+from .case import BUILD, Case, keep_log
+
+PROMPT = "/ #"
+TYPED = [("expect", PROMPT), ("send", "echo $((6 * 7))-is-it"),
+         ("expect", "42-is-it"), ("send", "uname -m; cat /proc/interrupts"),
+         ("expect", "ttyS0"), ("send", "poweroff -f")]
+INTERPRETED_MOST = 1 / 1000  # of the guest's kernel instructions
+
+
+def linux(flavour="686", append="", memory="256M"):
+    guest = BUILD / "guest"
+    return Guest("linux", guest / f"vmlinuz-{flavour}", guest / "initrd.gz",
+                 append, memory)
+
+
+def boot(name, guest, engine="bt", on="qemu", dialog=TYPED, timeout=150,
+         **more):
+    out = run_guest(guest, engine, on, dialog=dialog, timeout=timeout, **more)
+    log = keep_log(name, out.log)
+    assert not out.missed, f"never seen: {out.missed}, {out.end} " \
+        f"{out.message} (see {log})"
+    return out, log
+
+
+def shell(name, guest, **more):
+    """To the prompt, a few commands typed, power-off, statistics."""
+    out, log = boot(name, guest, **more)
+    assert out.status == 0, f"status {out.status}, {out.end} (see {log})"
+    stats = out.stats
+    assert stats, f"no statistics (see {log})"
+    run = stats["instructions_kernel"]
+    interpreted = stats["instructions_interpreted_kernel"]
+    share = interpreted / max(run + interpreted, 1)
+    assert run and share <= INTERPRETED_MOST, \
+        f"{interpreted} of {run + interpreted} kernel instructions interpreted"
+
+
+def ends(name, job, end, status):
+    out, log = boot(name, linux(append=f"pentest={job}"), dialog=[])
+    assert (out.end, out.status) == (end, status), \
+        f"{out.end}, status {out.status} (see {log})"
+
+
+def times_out():
+    out = run_guest(linux(), "bt", "qemu", timeout=8,
+                    dialog=[("expect", "never")])
+    assert out.status == 3, f"status {out.status}"
+
+
+SPEED = (("PENUMBRA-GUEST-READY", None, 3.0),
+         ("FORKS-END", "FORKS-BEGIN", 4.0))
+
+
+def speed():
+    """bt against bare in the same run: boot, and 2,000 forks."""
+    dialog = [("expect", text) for text in
+              ("PENUMBRA-GUEST-READY", "FORKS-BEGIN", "FORKS-END")]
+    guest = linux(append="pentest=forks:2000,poweroff")
+    marks = {}
+    for engine in ("bare", "bt"):
+        out, _ = boot(f"linux-speed-{engine}", guest, engine, dialog=dialog,
+                      timeout=300)
+        marks[engine] = out
+    for end, begin, most in SPEED:
+        bare, bt = (out.span(end) - (out.span(begin) if begin else 0)
+                    for out in (marks["bare"], marks["bt"]))
+        print(f"     {end}: bare {bare:.2f}s, bt {bt:.2f}s, "
+              f"{bt / bare:.2f}x")
+        assert bt <= most * bare, f"{end}: {bt / bare:.2f} times bare"
+
+
+def cases():
+    yield Case("linux/bochs", lambda: boot(
+        "linux-bochs", linux(append="pentest=poweroff"), on="bochs",
+        timeout=900, dialog=[("expect", "PENUMBRA-GUEST-READY")]))
+    yield Case("linux/speed", speed)
+    for flavour in ("686", "686-pae"):
+        for memory in ("64M", "256M", "1G"):
+            name = f"linux/{flavour}/{memory}"
+            yield Case(name, shell, name, linux(flavour, memory=memory))
+    yield Case("linux/auto", lambda: shell("linux-auto", linux(),
+                                           engine="auto"))
+    yield Case("linux/uefi", lambda: shell("linux-uefi", linux(),
+                                           firmware="uefi"))
+    yield Case("linux/small-cache", lambda: shell(
+        "linux-small-cache", linux(), options="cache=2M"))
+    for job, end, status in (("exit:7", "exit-port", 7),
+                             ("halt", "halt", 0), ("reboot", "reset", 6)):
+        name = f"linux/{job.split(':')[0]}"
+        yield Case(name, ends, name, job, end, status)
+    yield Case("linux/timeout", times_out)

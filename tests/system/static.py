@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+"""What can be checked without running anything: layers, headers."""
+import subprocess
+
+from .case import ROOT, Case, command
+
+FLAGS = """-std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter
+    -ffreestanding -mgeneral-regs-only -mcmodel=kernel -fsyntax-only
+    -I. -Iinclude -x c -""".split()
+
+
+def headers_alone():
+    """Every header compiles when it is the first and only one."""
+    layers = (ROOT / "tools/layers").read_text().splitlines()
+    modules = [line.split(":")[0] for line in layers if ":" in line
+               and not line.startswith("#")]
+    bad = []
+    for module in ["include", *modules]:
+        for header in sorted((ROOT / module).rglob("*.h")):
+            text = f'#include "{header.relative_to(ROOT)}"\n' * 2
+            done = subprocess.run(["gcc", *FLAGS], cwd=ROOT, input=text,
+                                  text=True, stderr=subprocess.PIPE)
+            if done.returncode:
+                bad.append(done.stderr.splitlines()[0])
+    assert not bad, "\n".join(bad)
+
+
+def cases():
+    yield Case("static/layers", command, ["tools/check-layers"], 60)
+    yield Case("static/headers", headers_alone)
