@@ -260,14 +260,27 @@ static bool load_code(struct emu *e, u16 sel, u32 ext)
 	return true;
 }
 
+/* Presence comes before privilege here, unlike in other stack switches. */
+static bool load_stack(struct emu *e, u16 sel, unsigned cpl, u32 ext)
+{
+	struct desc d;
+
+	if (!sel_is_null(sel)) {
+		if (!seg_desc_read(e, sel, VEC_TS, ext, &d))
+			return false;
+		if (desc_is_writable_data(&d) && !desc_present(&d))
+			return seg_fault(e, VEC_SS, sel, ext);
+	}
+	return seg_stack_for(e, sel, cpl, VEC_TS, ext, &e->v->seg[SEG_SS]);
+}
+
 static bool load_segments(struct emu *e, const struct task_image *t, u32 ext)
 {
 	static const u8 data[] = { SEG_DS, SEG_ES, SEG_FS, SEG_GS };
 	struct vcpu *v = e->v;
 	unsigned cpl = sel_rpl(t->sel[SEG_CS]), i;
 
-	if (!seg_stack_for(e, t->sel[SEG_SS], cpl, VEC_TS, ext,
-			   &v->seg[SEG_SS]))
+	if (!load_stack(e, t->sel[SEG_SS], cpl, ext))
 		return false;
 	v->cpl = cpl;
 	for (i = 0; i < ARRAY_SIZE(data); i++)
