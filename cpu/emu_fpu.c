@@ -351,7 +351,12 @@ bool op_ldmxcsr(struct emu *e)
 	       mxcsr_valid(e, 0) && run(e);
 }
 
-/* --- FXSAVE and FXRSTOR --- */
+/*
+ * --- FXSAVE and FXRSTOR ---
+ *
+ * With CR0.EM they are #NM, as the Pentium III's manual says and Bochs and QEMU
+ * do; later manuals say #UD.
+ */
 
 /* How much of the image the guest's mode has: XMM8-15 only in 64-bit mode. */
 static u16 image_size(const struct emu *e)
@@ -370,7 +375,7 @@ bool op_fxsave(struct emu *e)
 	struct memop m;
 	bool ours;
 
-	if (!mmx_allowed(e) || !memop_find(e, &m) || !memop_load(e, &m) ||
+	if (!x87_allowed(e) || !memop_find(e, &m) || !memop_load(e, &m) ||
 	    !fip_is_ours(e, &ours))
 		return false;
 	memset(bounce, 0, sizeof(bounce));
@@ -386,7 +391,7 @@ bool op_fxrstor(struct emu *e)
 {
 	struct memop m;
 
-	if (!mmx_allowed(e) || !memop_find(e, &m) || !memop_load(e, &m))
+	if (!x87_allowed(e) || !memop_find(e, &m) || !memop_load(e, &m))
 		return false;
 	memset(bounce + image_size(e), 0, IMAGE_BYTES - image_size(e));
 	if ((e->v->cr4 & CR4_OSFXSR) && !mxcsr_valid(e, IMAGE_MXCSR))

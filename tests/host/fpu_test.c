@@ -357,7 +357,7 @@ static const struct fault_case fault_cases[] = {
 	{ "sse, no OSFXSR", B(0x0f, 0x58, 0xc1), CR0_TS, CR4_OSFXSR, VEC_UD },
 	{ "emms, EM", B(0x0f, 0x77), CR0_EM, 0, VEC_UD },
 	{ "fxsave, TS", B(0x0f, 0xae, 0x03), CR0_TS, 0, VEC_NM },
-	{ "fxsave, EM", B(0x0f, 0xae, 0x03), CR0_EM, 0, VEC_UD },
+	{ "fxsave, EM", B(0x0f, 0xae, 0x03), CR0_EM, 0, VEC_NM },
 	{ "fxsave", B(0x0f, 0xae, 0x03), 0, 0, -1 },
 	{ "fxsave, misaligned", B(0x0f, 0xae, 0x43, 8), 0, 0, VEC_GP },
 	{ "fxrstor, misaligned", B(0x0f, 0xae, 0x4b, 8), 0, 0, VEC_GP },
