@@ -26,6 +26,7 @@ void vcpu_reset(struct vcpu *v)
 	unsigned i;
 
 	memset(v, 0, sizeof(*v));
+	v->insn_stop = ~0ull;
 	for (i = SEG_ES; i <= SEG_GS; i++) {
 		v->seg[i].limit = 0xffff;
 		v->seg[i].ar = AR_RESET_DATA;
