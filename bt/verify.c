@@ -21,7 +21,7 @@
 enum { P66 = 1, P67 = 2, PF0 = 4, PF2 = 8, PF3 = 16 };
 
 struct vinsn {
-	const u8 *start, *at, *end; /* bytes: first, next, limit */
+	const u8 *at, *end; /* next byte; the code's end, or 15 bytes on */
 	u8 prefix; /* P66 and so on */
 	u8 rex, map, opcode;
 	u8 mod, reg, rm;
@@ -38,7 +38,7 @@ static const char not_narrow[] =
 
 static bool take(struct vinsn *i, u8 *byte)
 {
-	if (i->at == i->end || i->at - i->start == 15)
+	if (i->at == i->end)
 		return false;
 	*byte = *i->at++;
 	return true;
@@ -329,7 +329,7 @@ static const char *decode(struct vinsn *i, const u8 *at, const u8 *end)
 	const char *why;
 	s64 unused;
 
-	*i = (struct vinsn){ .start = at, .at = at, .end = end };
+	*i = (struct vinsn){ .at = at, .end = end - at < 15 ? end : at + 15 };
 	why = take_opcode(i);
 	if (!why && (i->row & V_MODRM) && !take_modrm(i))
 		why = cut_short;
