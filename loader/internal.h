@@ -11,6 +11,7 @@
 #define LOW_PARAMS    0x10000u /* Linux boot_params, one page */
 #define LOW_CMDLINE   0x20000u
 #define LOW_CMDLINE_MAX 0x1000u
+#define LOW_USED_END    (LOW_CMDLINE + LOW_CMDLINE_MAX)
 #define LOW_END       0x9fc00u /* conventional memory under the EBDA */
 #define HIGH_START    0x100000u
 

@@ -40,6 +40,7 @@ enum {
 #define E820_RAM          1
 #define E820_RESERVED     2
 #define BOOT_CS           0x10
+#define CMDLINE_SIZE_0205 255 /* before the header said it */
 
 static const char *check_header(const u8 *h, u64 size)
 {
@@ -63,12 +64,13 @@ static const char *check_header(const u8 *h, u64 size)
 /* First address past what the kernel needs while it unpacks itself. */
 static u64 kernel_end(const u8 *h, u64 payload)
 {
-	u64 end = HIGH_START + payload;
+	u64 end = HIGH_START + payload, at;
 
-	if (get16(h + VERSION) >= 0x020a)
-		end = MAX(end, MAX(get64(h + PREF_ADDRESS), HIGH_START) +
-				       get32(h + INIT_SIZE));
-	return end;
+	if (get16(h + VERSION) < 0x020a)
+		return end;
+	at = MAX(get64(h + PREF_ADDRESS), HIGH_START);
+	at = MIN(at, ~0ull >> 1); /* nonsense must not wrap */
+	return MAX(end, at + get32(h + INIT_SIZE));
 }
 
 static void e820_add(u8 *params, u64 base, u64 size, u32 type)
@@ -88,10 +90,19 @@ static void fill_e820(u8 *params, u64 ram)
 	e820_add(params, HIGH_START, ram - HIGH_START, E820_RAM);
 }
 
+/* With the final zero. */
+static u64 cmdline_max(const u8 *params)
+{
+	u64 size = get16(params + VERSION) >= 0x0206 ?
+			   get32(params + CMDLINE_SIZE) :
+			   CMDLINE_SIZE_0205;
+
+	return MIN(size + 1, LOW_CMDLINE_MAX);
+}
+
 static const char *load_cmdline(struct gpm *g, u8 *params, const char *text)
 {
-	u64 length = strlen(text) + 1;
-	u64 max = MIN(get32(params + CMDLINE_SIZE) + 1, LOW_CMDLINE_MAX);
+	u64 length = strlen(text) + 1, max = cmdline_max(params);
 
 	if (length > max)
 		return loader_error("the guest's command line has %llu "

@@ -42,12 +42,20 @@ s64 multiboot_header_find(const u8 *image, u64 size)
 	return -1;
 }
 
+static bool clear(struct gpm *g, u64 from, u64 to)
+{
+	static const u8 zero[PAGE_SIZE];
+
+	for (; from < to; from += MIN(to - from, PAGE_SIZE))
+		if (!gpm_poke(g, GPA(from), zero, MIN(to - from, PAGE_SIZE)))
+			return false;
+	return true;
+}
+
 /* Copies one piece; the rest up to mem_size is zero. */
 static const char *load_piece(struct gpm *g, const struct guest_image *image,
 			      u64 offset, u64 file_size, u64 to, u64 mem_size)
 {
-	static const u8 zero[PAGE_SIZE];
-
 	if (offset > image->size || file_size > image->size - offset ||
 	    mem_size < file_size)
 		return "the Multiboot image is cut short or broken";
@@ -56,16 +64,19 @@ static const char *load_piece(struct gpm *g, const struct guest_image *image,
 				    "the guest has %llu MiB (mem=)",
 				    (unsigned long long)(to + mem_size),
 				    (unsigned long long)(g->size >> 20));
-	if (!gpm_poke(g, GPA(to), image->image + offset, file_size))
+	if (mem_size && to < LOW_USED_END && to + mem_size > LOW_GDT)
+		return loader_error("the Multiboot image loads over %#x to %#x, "
+				    "where its information goes", LOW_GDT,
+				    LOW_USED_END);
+	if (!gpm_poke(g, GPA(to), image->image + offset, file_size) ||
+	    !clear(g, to + file_size, to + mem_size))
 		return "the Multiboot image loads where there is no memory";
-	for (u64 at = file_size; at < mem_size; at += PAGE_SIZE)
-		gpm_poke(g, GPA(to + at), zero, MIN(mem_size - at, PAGE_SIZE));
 	return NULL;
 }
 
 static const char *load_by_addresses(struct gpm *g,
 				     const struct guest_image *image, u64 at,
-				     u32 *entry)
+				     u64 *entry)
 {
 	const u8 *h = image->image + at;
 	u64 header_addr = get32(h + 12), load = get32(h + 16);
@@ -113,16 +124,21 @@ static const char *load_segment(struct gpm *g, const struct guest_image *image,
 }
 
 static const char *load_elf(struct gpm *g, const struct guest_image *image,
-			    u32 *entry)
+			    u64 *entry)
 {
 	const u8 *elf = image->image;
 	const struct elf_layout *l;
 	u64 phoff, count, each;
 	const char *why = NULL;
+	enum { EI_CLASS = 4, EI_DATA = 5, LSB = 1, E_MACHINE = 18 };
+	enum { EM_386 = 3, EM_X86_64 = 62 };
 
-	if (image->size < 64 || memcmp(elf, "\177ELF", 4) || elf[4] < 1 ||
-	    elf[4] > 2)
+	if (image->size < 64 || memcmp(elf, "\177ELF", 4) ||
+	    elf[EI_CLASS] < 1 || elf[EI_CLASS] > 2)
 		return "the Multiboot image is neither ELF nor has addresses";
+	if (elf[EI_DATA] != LSB || (get16(elf + E_MACHINE) != EM_386 &&
+				    get16(elf + E_MACHINE) != EM_X86_64))
+		return "the Multiboot image is ELF, but not for a PC";
 	l = &elf_layouts[elf[4] - 1];
 	phoff = elf_field(l, elf + l->phoff);
 	count = get16(elf + l->phnum);
@@ -132,7 +148,7 @@ static const char *load_elf(struct gpm *g, const struct guest_image *image,
 		return "the Multiboot image's program headers are broken";
 	for (u64 i = 0; i < count && !why; i++)
 		why = load_segment(g, image, l, elf + phoff + i * each);
-	*entry = (u32)elf_field(l, elf + l->entry);
+	*entry = elf_field(l, elf + l->entry);
 	return why;
 }
 
@@ -175,10 +191,13 @@ const char *loader_multiboot(struct gpm *g, struct vcpu *v,
 			     const struct guest_image *image)
 {
 	s64 at = multiboot_header_find(image->image, image->size);
-	u32 flags, entry = 0;
+	u64 entry = 0;
+	u32 flags;
 	const char *why;
 
 	assert(at >= 0);
+	if (image->initrd)
+		return "an initrd goes with a Linux kernel only";
 	flags = get32(image->image + at + 4);
 	if (flags & MB_HEADER_REQUIRED & ~MB_HEADER_KNOWN)
 		return loader_error("the Multiboot image requires features "
@@ -189,11 +208,13 @@ const char *loader_multiboot(struct gpm *g, struct vcpu *v,
 		why = "the Multiboot image is cut short or broken";
 	else
 		why = load_by_addresses(g, image, (u64)at, &entry);
+	if (!why && gpm_kind(g, GPA(entry)) != GPM_RAM)
+		why = "the Multiboot image's entry point is not in memory";
 	if (!why)
 		why = fill_info(g, image->cmdline);
 	if (why)
 		return why;
-	vcpu_reset_flat32(v, entry, 8, 16);
+	vcpu_reset_flat32(v, (u32)entry, 8, 16);
 	loader_flat_gdt(g, v, 8);
 	v->gpr[R_AX] = MB_LOADER_MAGIC;
 	v->gpr[R_BX] = LOW_INFO;
