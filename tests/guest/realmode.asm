@@ -221,9 +221,9 @@ flags:	pushfd
 	ret
 
 strings:
-	mov	di, 0x9100
+	mov	di, 0x90e0		; below too: the copy down reads there
 	mov	al, 0x5a
-	mov	cx, 16
+	mov	cx, 0x30
 	rep stosb
 	mov	[RESULTS], di
 	mov	si, 0x9100
