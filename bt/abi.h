@@ -13,9 +13,13 @@
  *   rsp        the monitor's stack, 16-byte aligned; never written, except
  *              that `call` of a stub pushes a return address, which the stub
  *              takes off again
- *   RFLAGS     the guest's CF PF AF ZF SF OF and DF; the other bits are the
- *              host's. Guest IF lives in bt_plain.iflag alone; IOPL, NT, AC,
- *              ID and so on in bt_plain.rest (a copy of v->rflags).
+ *   RFLAGS     the guest's CF PF AF ZF SF OF; the other bits are the host's.
+ *              DF works there, but is never read back from there: its home is
+ *              bt_plain.dflag, and whoever interrupts translated code puts it
+ *              right before going back, since QEMU 7.2's TCG shows stray
+ *              flags, DF among them, after CMPXCHG8B. Guest IF lives in
+ *              bt_plain.iflag alone; IOPL, NT, AC, ID and so on in
+ *              bt_plain.rest (a copy of v->rflags).
  *
  * Memory operands of translated code
  *   guest memory   always with the 67h prefix
@@ -44,7 +48,7 @@ struct bt_plain {
 	 * Translated code stores 0 or 2 into byte 1.
 	 */
 	u32 iflag;
-	u32 dflag; /* mirror of the real DF: 0 or EFLAGS_DF */
+	u32 dflag; /* DF: 0 or EFLAGS_DF; the real one follows */
 	u32 rest;  /* the BT_FLAGS_REST bits of v->rflags, in place */
 	u32 image; /* scratch */
 	/*
@@ -63,7 +67,7 @@ static inline struct bt_plain *bt_plain(struct vcpu *v)
 	return (struct bt_plain *)v->engine;
 }
 
-#define BT_FLAGS_REAL (EFLAGS_ARITH | EFLAGS_DF) /* live in RFLAGS */
+#define BT_FLAGS_REAL (EFLAGS_ARITH | EFLAGS_DF) /* work in RFLAGS */
 #define BT_FLAGS_REST                                                     \
 	(EFLAGS_IOPL | EFLAGS_NT | EFLAGS_AC | EFLAGS_VIF | EFLAGS_VIP |  \
 	 EFLAGS_ID)
