@@ -180,21 +180,17 @@ bool emu_probe_mem(struct emu *e, enum sreg seg, u64 offset, unsigned size)
 }
 
 /*
- * Only the write can change anything, so it need not be probed: the read's
- * fault is turned into the write's, which is what the processor reports.
+ * Walked as a write from the start: where that is not allowed nothing is read,
+ * and no accessed flag is set ("Accessed and Dirty Flags").
  */
 bool emu_read_rmw_mem(struct emu *e, enum sreg seg, u64 offset, unsigned size,
 		      u64 *value)
 {
-	unsigned acc = emu_acc(e);
-	struct pagefault pf;
+	unsigned acc = emu_acc(e) | ACC_WRITE;
 
 	*value = 0;
-	if (!emu_linear(e, seg, offset, size, acc | ACC_WRITE, &e->rmw_gva))
-		return false;
-	if (likely(access_linear(e, DO_READ, e->rmw_gva, value, size, acc, &pf)))
-		return true;
-	return emu_probe_lin(e, e->rmw_gva, size, acc) && emu_raise_pf(e, &pf);
+	return emu_linear(e, seg, offset, size, acc, &e->rmw_gva) &&
+	       emu_read_lin(e, e->rmw_gva, value, size, acc);
 }
 
 bool emu_write_rmw_mem(struct emu *e, unsigned size, u64 value)

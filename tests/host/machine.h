@@ -2,7 +2,8 @@
 /*
  * A guest machine for tests of the interpreter's privileged half: 1 MiB of
  * flat unpaged memory, a GDT, LDT, IDT and TSSs with one descriptor of each
- * kind, and emu_ops over them. One page can be made to fault.
+ * kind, and emu_ops over them. One page can be made to fault, always or for
+ * writes only.
  */
 #ifndef TESTS_HOST_MACHINE_H
 #define TESTS_HOST_MACHINE_H
@@ -45,6 +46,7 @@ enum {
 struct machine {
 	u8 mem[MEM_SIZE];
 	bool page_faults; /* FAULT_PAGE is not present */
+	bool page_readonly;
 	u64 tsc;
 	unsigned changed; /* MODE_* seen */
 	u64 invlpg;
@@ -58,14 +60,15 @@ static struct machine *m;
 static bool fake_reach(gva_t gva, unsigned size, unsigned acc,
 		       struct pagefault *pf)
 {
-	if (m->page_faults && gva.a + size > FAULT_PAGE &&
-	    gva.a < FAULT_PAGE + PAGE_SIZE) {
-		pf->gva = GVA(MAX(gva.a, FAULT_PAGE));
-		pf->error = (acc & ACC_WRITE ? PFEC_W : 0) |
-			    (acc & ACC_USER ? PFEC_U : 0);
-		return false;
-	}
-	return true;
+	if (gva.a + size <= FAULT_PAGE || gva.a >= FAULT_PAGE + PAGE_SIZE)
+		return true;
+	if (!m->page_faults && !(m->page_readonly && (acc & ACC_WRITE)))
+		return true;
+	pf->gva = GVA(MAX(gva.a, FAULT_PAGE));
+	pf->error = (acc & ACC_WRITE ? PFEC_W : 0) |
+		    (acc & ACC_USER ? PFEC_U : 0) |
+		    (m->page_faults ? 0 : PFEC_P);
+	return false;
 }
 
 static bool fake_read(void *ctx, gva_t gva, void *buf, unsigned size,

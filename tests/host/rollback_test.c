@@ -76,7 +76,7 @@ static const struct {
 	{ "mov sreg", { 0x8c, 0x1b } },
 };
 
-static unsigned ports_read;
+static unsigned ports_read, page_reads;
 
 static u32 counted_in(void *ctx, u16 port, unsigned size)
 {
@@ -84,14 +84,26 @@ static u32 counted_in(void *ctx, u16 port, unsigned size)
 	return 0;
 }
 
-static void set_writer(const struct emu_ops *ops)
+/* Reads of the page that succeed set its accessed flag. */
+static bool counted_read(void *ctx, gva_t gva, void *buf, unsigned size,
+			 unsigned acc, struct pagefault *pf)
+{
+	bool ok = fake_read(ctx, gva, buf, size, acc, pf);
+
+	page_reads += ok && gva.a + size > FAULT_PAGE &&
+		      gva.a < FAULT_PAGE + PAGE_SIZE;
+	return ok;
+}
+
+static void set_writer(const struct emu_ops *ops, bool readonly)
 {
 	static const u32 gpr[] = { 0x11223344, 5, 0x60, AT, FAULT_PAGE + 3,
 				   0x30100, 0x30000, AT };
 
 	machine_reset();
 	m->e.ops = ops;
-	m->page_faults = true;
+	m->page_faults = !readonly;
+	m->page_readonly = readonly;
 	for (unsigned r = 0; r < 8; r++)
 		m->v.gpr[r] = gpr[r];
 	m->v.rflags |= EFLAGS_CF | EFLAGS_AF;
@@ -99,14 +111,15 @@ static void set_writer(const struct emu_ops *ops)
 		put8(at, (u8)at ^ 0x5a);
 }
 
-static void test_writer(unsigned i)
+static void test_writer(unsigned i, bool readonly)
 {
 	static struct machine before;
 	struct emu_ops ops = fake_ops;
 
 	ops.in = counted_in;
-	ports_read = 0;
-	set_writer(&ops);
+	ops.read = counted_read;
+	ports_read = page_reads = 0;
+	set_writer(&ops, readonly);
 	/* POP reads an honest stack first; PUSHA gets half-way down. */
 	if (writers[i].code[0] == 0x8f)
 		m->v.gpr[R_SP] = STACK0;
@@ -124,6 +137,7 @@ static void test_writer(unsigned i)
 	CHECK(!memcmp(before.mem, m->mem, MEM_SIZE), "%s: memory changed",
 	      writers[i].name);
 	CHECK(!ports_read, "%s: port read", writers[i].name);
+	CHECK(!page_reads, "%s: read before the fault", writers[i].name);
 }
 
 /* --- REP ------------------------------------------------------------- */
@@ -286,8 +300,10 @@ static void test_rep_compare(void)
 
 int main(void)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(writers); i++)
-		test_writer(i);
+	for (unsigned i = 0; i < ARRAY_SIZE(writers); i++) {
+		test_writer(i, false);
+		test_writer(i, true);
+	}
 	test_rep_fault();
 	test_rep_batches();
 	test_rep_overlap();
