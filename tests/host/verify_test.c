@@ -308,6 +308,33 @@ static void test_ends(void)
 	expect("before the cache", b, "does not lie in the cache");
 }
 
+/* --- links --------------------------------------------------------------- */
+
+/* Linked, cut and dropped blocks obey the rules still. */
+static void test_links(void)
+{
+	static const u8 code[] = { 0x74, 0x10, 0x90 }; /* jz */
+	struct bt_block *from, *to;
+
+	bt_cache_flush(cache);
+	from = translate(code, sizeof(code));
+	to = small_block();
+	bt_cache_insert(cache, from);
+	bt_cache_insert(cache, to);
+	CHECK(from->exit_count == 2);
+	bt_cache_link(&from->exits[0], to);
+	expect("one link", from, NULL);
+	bt_cache_link(&from->exits[1], from);
+	expect("a link to itself", from, NULL);
+	to->flags |= BT_BLOCK_DEAD;
+	expect("a link left to a dead block", from, "neither a stub");
+	to->flags &= (u8)~BT_BLOCK_DEAD;
+	bt_cache_drop_block(cache, to);
+	expect("a link that was cut", from, NULL);
+	bt_cache_drop_block(cache, from);
+	expect("a dropped block", from, NULL);
+}
+
 /* --- random corruptions -------------------------------------------------- */
 
 #define POOL 512
@@ -515,6 +542,7 @@ int main(int argc, char **argv)
 	sb_init();
 	test_rows();
 	test_ends();
+	test_links();
 	test_accept_opcodes(100000 * scale);
 	test_accept_sequences(3000 * scale);
 	test_accept_noise(5000 * scale);
