@@ -150,16 +150,22 @@ static const struct row rows[] = {
 /* The neighbours that rows jump to: live, dead and not inserted. */
 static struct bt_block *entry, *dead, *fresh;
 
-static struct bt_block *small_block(void)
+static struct bt_block *plain_block(const u8 *code, u32 size)
 {
-	static const u8 code[] = { 0x89, 0xd8, 0x01, 0xc8, 0xc3 };
 	struct bt_xlate_req req = { .eip = SB_CODE, .mode = 0x2aa8,
-				    .bytes = code, .avail = sizeof(code) };
+				    .bytes = code, .avail = size };
 	struct bt_block *b;
 
 	if (bt_translate(cache, &req, &b) != BT_XLATE_OK)
 		abort();
 	return b;
+}
+
+static struct bt_block *small_block(void)
+{
+	static const u8 code[] = { 0x89, 0xd8, 0x01, 0xc8, 0xc3 };
+
+	return plain_block(code, sizeof(code));
 }
 
 struct name {
@@ -317,7 +323,7 @@ static void test_links(void)
 	struct bt_block *from, *to;
 
 	bt_cache_flush(cache);
-	from = translate(code, sizeof(code));
+	from = plain_block(code, sizeof(code));
 	to = small_block();
 	bt_cache_insert(cache, from);
 	bt_cache_insert(cache, to);
