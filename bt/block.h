@@ -125,6 +125,9 @@ struct bt_cache {
 	struct bt_block **order; /* every block by address, grows downwards */
 	struct bt_block *hash[BT_HASH];
 	struct bt_block *frame[BT_HASH];
+	/* Blocks are made here and copied in whole words: a store to a page
+	 * that holds code costs a dear check under an emulator. */
+	u64 scratch[BT_BLOCK_BYTES / sizeof(u64)];
 };
 
 void bt_cache_init(struct bt_cache *c, const struct bt_cache_config *cfg);

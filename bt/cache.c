@@ -67,8 +67,7 @@ bool bt_cache_reserve(struct bt_cache *c, struct emit *e)
 
 	if (c->cfg.size - c->used < BT_BLOCK_BYTES || meta_free(c) < meta)
 		return false;
-	emit_init(e, c->cfg.write + c->used, c->cfg.exec + c->used,
-		  BT_BLOCK_BYTES);
+	emit_init(e, (u8 *)c->scratch, c->cfg.exec + c->used, BT_BLOCK_BYTES);
 	return true;
 }
 
@@ -80,6 +79,16 @@ static void *meta_alloc(struct bt_cache *c, u64 size)
 	return p;
 }
 
+/* What lies behind the last word's code is never reached. */
+static u8 *copy_code(struct bt_cache *c, u32 len)
+{
+	u64 *to = (u64 *)(c->cfg.write + c->used);
+
+	for (u32 i = 0; i < (len + 7) / 8; i++)
+		to[i] = c->scratch[i];
+	return (u8 *)to;
+}
+
 struct bt_block *bt_cache_commit(struct bt_cache *c, const struct emit *e,
 				 const struct bt_map *map, unsigned map_count)
 {
@@ -89,7 +98,7 @@ struct bt_block *bt_cache_commit(struct bt_cache *c, const struct emit *e,
 	assert(!e->overflow);
 	memcpy(m, map, map_count * sizeof(*m));
 	*b = (struct bt_block){
-		.write = e->start,
+		.write = copy_code(c, emit_offset(e)),
 		.exec = e->exec,
 		.host_len = (u16)emit_offset(e),
 		.map = m,
