@@ -111,7 +111,7 @@ int main(void)
 {
 	make_spaces();
 	for (u32 round = 0; round < 10; round++) {
-		for (u32 i = 0; i < 5000; i++)
+		for (u32 i = 0; i < 2000; i++)
 			step();
 		print("round %u: %u faults %08x\n", round, faults, sum);
 	}

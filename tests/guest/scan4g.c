@@ -115,8 +115,8 @@ int main(void);
 int main(void)
 {
 	paging_on(0);
-	sweep(0x100000, 0);
-	sweep(0x100000, 0xffe);
+	sweep(0x400000, 0);
+	sweep(0x400000, 0xffe);
 	sweep(0x1234567, 0x89);
 	bits();
 	edges();

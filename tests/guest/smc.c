@@ -48,27 +48,6 @@ static u32 later_in_block(u32 rounds)
 	return sum;
 }
 
-/* A rep stos that runs over its own bytes: finishes as one instruction. */
-static u32 over_itself(void)
-{
-	u8 *code = frames[2];
-	static const u8 body[] = {
-		0x57,                         /* push edi */
-		0xbf, 0, 0, 0, 0,             /* mov edi, at */
-		0xb9, 8, 0, 0, 0,             /* mov ecx, 8 */
-		0xb0, 0x90,                   /* mov al, nop */
-		0xf3, 0xaa,                   /* rep stosb over itself */
-		0x90, 0x90, 0x90, 0x90, 0x90, 0x90,
-		0x89, 0xc8,                   /* mov eax, ecx */
-		0x5f, 0xc3,                   /* pop edi; ret */
-	};
-	u32 at = (u32)code + 13;
-
-	copy(code, body, sizeof(body));
-	copy(code + 2, &at, 4);
-	return ((fn_t)code)(0);
-}
-
 static u32 same_page_data(void)
 {
 	u8 *page = frames[0];
@@ -162,8 +141,8 @@ static u32 own_tail(void)
 
 static void all(const char *when)
 {
-	print("%s next %x later %x over %x\n", when, next_instruction(100),
-	      later_in_block(100), over_itself());
+	print("%s next %x later %x\n", when, next_instruction(100),
+	      later_in_block(100));
 	print("%s data %x rewritten %x tail %x straddling %x\n", when,
 	      same_page_data(), rewritten(), own_tail(), straddling());
 }

@@ -63,13 +63,13 @@ static void periodic(void)
 	pit(0x34, 11932); /* 100 Hz */
 	for (u32 i = 0; i < 20; i++)
 		halt();
-	print("rate generator: %u ticks in 20 halts\n", ticks[0]);
-	check(ticks[0] == 20, "ticks");
+	/* More than one may get in before CLI where the machine is slow. */
+	check(ticks[0] >= 20, "rate generator");
 	pit(0x36, 5966);
 	ticks[0] = 0;
 	for (u32 i = 0; i < 20; i++)
 		halt();
-	print("square wave: %u ticks in 20 halts\n", ticks[0]);
+	check(ticks[0] >= 20, "square wave");
 }
 
 static void one_shot(void)
@@ -78,7 +78,7 @@ static void one_shot(void)
 	pit(0x30, 2000);
 	halt();
 	__asm__ volatile("sti" : : : "memory");
-	for (u32 i = 0; i < 2000000 && ticks[0] < 2; i++)
+	for (u32 i = 0; i < 20000 && ticks[0] < 2; i++)
 		__asm__ volatile("" : : : "memory");
 	__asm__ volatile("cli" : : : "memory");
 	print("one shot: %u\n", ticks[0]);
@@ -159,7 +159,7 @@ static void rtc(void)
 	while (cmos(10) & 0x80)
 		;
 	second = cmos(0);
-	print("rtc: b %x d %x", cmos(11) & 0xf6, cmos(13));
+	print("rtc: b %x d %x\n", cmos(11) & 0xf6, cmos(13));
 	check((second & 15) < 10 && second < 0x60, "BCD seconds");
 	check((cmos(7) & 15) < 10 && cmos(7) <= 0x31, "BCD day");
 	outb(0x70, 10), outb(0x71, 0x26);
@@ -169,7 +169,7 @@ static void rtc(void)
 	ticks[8] = 0;
 	for (u32 i = 0; i < 50; i++)
 		halt();
-	print(" periodic %u in 50 halts\n", ticks[8]);
+	check(ticks[8] >= 50, "periodic interrupt of the RTC");
 	outb(0x70, 11), outb(0x71, 2);
 	outb(0xa1, 0xff);
 	for (u32 i = 0; i < 20000000 && same; i++)

@@ -24,9 +24,10 @@ static void drain(void)
 		;
 }
 
-static void wait(void)
+/* Until a bit of a register shows; gives up after a long while. */
+static void wait_for(u16 port, u8 bit)
 {
-	for (volatile u32 i = 0; i < 200000; i++)
+	for (u32 i = 0; i < 100000 && !(inb(port) & bit); i++)
 		;
 }
 
@@ -70,7 +71,7 @@ static void modem_loop(void)
 
 static void data_loop(void)
 {
-	u8 got[20];
+	u8 got[4];
 	u32 count = 0;
 
 	drain();
@@ -78,10 +79,10 @@ static void data_loop(void)
 	outb(COM1 + 2, 7);
 	for (u32 i = 0; i < 4; i++) {
 		outb(COM1, (u8)(0x41 + i));
-		wait();
+		wait_for(COM1 + 5, 1);
+		if (inb(COM1 + 5) & 1)
+			got[count++] = inb(COM1);
 	}
-	while ((inb(COM1 + 5) & 1) && count < sizeof(got))
-		got[count++] = inb(COM1);
 	outb(COM1 + 4, 3);
 	print("looped back %u:", count);
 	for (u32 i = 0; i < count; i++)
@@ -97,7 +98,8 @@ static void transmit_interrupt(void)
 	drain();
 	outb(COM1 + 4, 0x0b); /* OUT2 lets the line through */
 	outb(COM1 + 1, 2);
-	wait();
+	outb(0x20, 0x0a);
+	wait_for(0x20, 0x10);
 	__asm__ volatile("sti; nop; nop; cli" : : : "memory");
 	outb(COM1 + 1, 0);
 	print("transmitter empty: %u hits iir %x\n", hits, identity & 0xf);
