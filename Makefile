@@ -29,7 +29,7 @@ CFLAGS := $(COMMON) -O2 -ffreestanding -fno-pic -fno-pie -fno-stack-protector -f
 .SUFFIXES:
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all test check run deps guest clean
+.PHONY: all test hosttests check run deps guest clean
 all: $O/penumbra.elf $O/penumbra.iso
 
 $O/penumbra.elf: linker.ld $(OBJ)
@@ -108,6 +108,23 @@ $(GUEST) &: tools/make-guest tools/guest-init
 	$(call say,GUEST)
 	$(Q)tools/make-guest $O/guest
 include tests/guest/guests.mk
+
+DEMO := $O/penumbra-demo.iso
+$(DEMO): $O/penumbra.elf $(GUEST)
+	$(call say,ISO)
+	$(Q)tools/penumbra iso --engine auto --memory 256M --monitor on-exit=qemu \
+		--linux $O/guest/vmlinuz-686 --initrd $O/guest/initrd.gz -o $@
+
+# These two install what is missing first, so that each works on a fresh machine.
+run: deps
+	$(Q)$(MAKE) --no-print-directory $(DEMO)
+	$(Q)tools/penumbra run --interactive --memory 256M --iso $(DEMO)
+
+check: deps
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) all guest guests hosttests
+	$(Q)tests/run.py
+
+hosttests: $(T:%=$O/host/%_test)
 
 clean:
 	$(Q)rm -rf $O

@@ -17,7 +17,7 @@ import tempfile
 from .compare import compare
 from .guest import Guest, GuestError, guest_iso
 from .machines import MACHINES, Qemu
-from .session import echo, machine_memory, run_guest
+from .session import echo, machine_memory, ready_iso, run_guest
 
 ENGINES = ("auto", "bt", "vmx", "interp", "bare")
 
@@ -35,6 +35,8 @@ def add_guest(parser):
     kind.add_argument("--linux", metavar="BZIMAGE", help="Linux kernel")
     kind.add_argument("--multiboot", metavar="IMAGE",
                       help="Multiboot 1 image")
+    kind.add_argument("--iso", metavar="ISO",
+                      help="a ready ISO, as `penumbra iso` writes them")
     parser.add_argument("--initrd", metavar="F", help="initial RAM disk")
     parser.add_argument("--append", metavar="TEXT", default="",
                         help="the guest's command line")
@@ -94,9 +96,9 @@ def parser():
 
 
 def guest_of(args):
-    kind = "linux" if args.linux else "multiboot"
-    return Guest(kind, args.linux or args.multiboot, args.initrd,
-                 args.append, args.memory)
+    kind = next(k for k in ("linux", "multiboot", "iso") if vars(args)[k])
+    return Guest(kind, vars(args)[kind], args.initrd, args.append,
+                 args.memory)
 
 
 def machine_args(args):
@@ -110,10 +112,8 @@ def interactive(args, guest):
     if args.on != "qemu":
         raise GuestError("--interactive is for --on qemu")
     with tempfile.TemporaryDirectory(prefix="penumbra-") as folder:
-        iso = pathlib.Path(folder) / "guest.iso"
-        guest_iso(iso, guest, args.engine,
-                  f"on-exit=qemu {args.monitor}".strip(),
-                  args.firmware == "uefi")
+        iso = ready_iso(folder, guest, args.engine, args.monitor,
+                        args.firmware)
         command = Qemu.command(iso, machine_memory(guest, args.engine),
                                args.cpu, args.firmware, folder)
         code = subprocess.run([*command, "-serial", "mon:stdio"]).returncode

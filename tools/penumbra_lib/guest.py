@@ -34,7 +34,7 @@ class Guest:
     """What to run: an image with its command line, and its memory."""
 
     def __init__(self, kind, image, initrd=None, append="", memory="256M"):
-        self.kind = kind  # "linux" or "multiboot"
+        self.kind = kind  # "linux", "multiboot", or "iso" for a ready one
         self.image = pathlib.Path(image)
         self.initrd = pathlib.Path(initrd) if initrd else None
         self.memory = parse_size(memory)

@@ -185,7 +185,7 @@ class Session:
         """The value that the guest wrote to its exit port."""
         match = END_LINE.search(self.out.log) if self.hosted else None
         if match:
-            return int(match.group(2)) >> 1 & 0xff
+            return int(match.group(2)) & 0xff
         if self.machine.status is not None:
             return self.machine.status
         match = EXIT_LINE.search(self.out.log)
@@ -209,12 +209,20 @@ def run_iso(iso, on, memory, hosted, dialog=(), timeout=60, cpu=None,
                        sink).run()
 
 
+def ready_iso(folder, guest, engine, options, firmware):
+    """The guest's ISO for a run: its own, or one made in `folder`."""
+    if guest.kind == "iso":
+        return guest.image.resolve()
+    iso = pathlib.Path(folder) / "guest.iso"
+    guest_iso(iso, guest, engine, f"on-exit=qemu {options}".strip(),
+              both_firmwares=firmware == "uefi")
+    return iso
+
+
 def run_guest(guest, engine, on, options="", **more):
     """Build the guest's ISO and run it; its Outcome."""
     with tempfile.TemporaryDirectory(prefix="penumbra-") as folder:
-        iso = pathlib.Path(folder) / "guest.iso"
-        guest_iso(iso, guest, engine, f"on-exit=qemu {options}".strip(),
-                  both_firmwares=more.get("firmware") == "uefi")
+        iso = ready_iso(folder, guest, engine, options, more.get("firmware"))
         return run_iso(iso, on, machine_memory(guest, engine),
                        engine != "bare", **more)
 
