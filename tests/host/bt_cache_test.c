@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The block cache: finding, linking, dropping and flushing, with translated
+ * blocks that are never run. The stubs are symbols only.
+ *
+ * LINKS: lib cpu
+ * SRCS: bt/translate.c bt/xlate.c bt/rules.c bt/emit.c bt/cache.c bt/mode.c
+ * SRCS: bt/gen_ident.c bt/gen_stack.c bt/gen_flow.c bt/gen_system.c
+ */
+#include <string.h>
+
+#include "bt/block.h"
+#include "tests/host/test.h"
+
+#define CODE_BYTES KIB(32)
+#define EIP 0xc0001000u
+
+/* Far from the arena by less than 2 GiB, that is all that matters. */
+#define X(name, how) const u8 bt_stub_##name[1] = { 0xcc };
+BT_STUBS(X)
+#undef X
+
+static u8 code[CODE_BYTES] ALIGNED(16), meta[2 * CODE_BYTES] ALIGNED(16);
+static struct bt_target targets[BT_TARGETS];
+static struct bt_cache cache;
+
+static void reset(void)
+{
+	bt_cache_init(&cache, &(struct bt_cache_config){
+		.write = code, .exec = code, .size = sizeof(code),
+		.meta = meta, .meta_size = sizeof(meta), .targets = targets,
+	});
+}
+
+/* jnz back to `target`, preceded by one inc. */
+static struct bt_block *make(u32 eip, u64 gpa, u32 mode, bool self_check)
+{
+	static const u8 bytes[] = { 0x40, 0x75, 0xfd, 0x90 };
+	struct bt_xlate_req req = {
+		.gpa = GPA(gpa), .eip = eip, .mode = mode, .bytes = bytes,
+		.avail = sizeof(bytes), .self_check = self_check,
+	};
+	struct bt_block *b;
+
+	if (bt_translate(&cache, &req, &b) != BT_XLATE_OK)
+		return NULL;
+	bt_cache_insert(&cache, b);
+	return b;
+}
+
+static const u8 *target_of(const struct bt_exit *x)
+{
+	const u8 *site = x->from->write + x->site;
+	s32 rel;
+
+	memcpy(&rel, site + 1, sizeof(rel));
+	return x->from->exec + x->site + 5 + rel;
+}
+
+static const u8 *jcc_target_of(const struct bt_exit *x)
+{
+	s32 rel;
+
+	memcpy(&rel, x->from->write + x->jcc, sizeof(rel));
+	return x->from->exec + x->jcc + 4 + rel;
+}
+
+static bool is_unlinked(const struct bt_exit *x)
+{
+	return !x->to && x->from->write[x->site] == 0xe8 &&
+	       target_of(x) == bt_stub_link &&
+	       (!x->jcc || jcc_target_of(x) == x->from->exec + x->site);
+}
+
+static bool is_linked(const struct bt_exit *x, const struct bt_block *to)
+{
+	return x->to == to && x->from->write[x->site] == 0xe9 &&
+	       target_of(x) == to->exec &&
+	       (!x->jcc || jcc_target_of(x) == to->exec);
+}
+
+static void test_find(void)
+{
+	struct bt_block *a, *b, *c;
+
+	reset();
+	a = make(EIP, 0x1000, 0, false);
+	b = make(EIP + 0x1000, 0x1000, 0, false); /* same bytes, mapped twice */
+	c = make(EIP, 0x1000, 1, false);
+	CHECK(bt_cache_find(&cache, GPA(0x1000), EIP, 0) == a);
+	CHECK(bt_cache_find(&cache, GPA(0x1000), EIP + 0x1000, 0) == b);
+	CHECK(bt_cache_find(&cache, GPA(0x1000), EIP, 1) == c);
+	CHECK(!bt_cache_find(&cache, GPA(0x1001), EIP, 0));
+	CHECK(bt_cache_at(&cache, a->exec) == a);
+	CHECK(bt_cache_at(&cache, a->exec + a->host_len - 1) == a);
+	CHECK(bt_cache_at(&cache, b->exec) == b);
+	CHECK(bt_cache_at(&cache, c->exec + 1) == c);
+	CHECK(!bt_cache_at(&cache, code + CODE_BYTES - 1));
+	CHECK(!bt_cache_at(&cache, code - 1));
+	CHECK(bt_cache_exit_at(&cache, a->exec + a->exits[1].site + 5) ==
+	      &a->exits[1]);
+	CHECK(!bt_cache_exit_at(&cache, a->exec + 1));
+}
+
+static void test_link(void)
+{
+	struct bt_block *a, *b, *c;
+
+	reset();
+	a = make(EIP, 0x1000, 0, false);
+	b = make(EIP + 16, 0x1010, 0, false);
+	c = make(EIP + 32, 0x1020, 0, false);
+	CHECK(a->exit_count == 2 && a->exits[1].jcc && !a->exits[0].jcc);
+	CHECK(a->exits[0].target == EIP + 3 && a->exits[1].target == EIP);
+	CHECK(is_unlinked(&a->exits[0]) && is_unlinked(&a->exits[1]));
+	bt_cache_link(&a->exits[0], b);
+	bt_cache_link(&a->exits[1], a); /* to itself */
+	bt_cache_link(&c->exits[1], b);
+	CHECK(is_linked(&a->exits[0], b) && is_linked(&a->exits[1], a));
+	CHECK(is_linked(&c->exits[1], b));
+	bt_cache_unlink(b);
+	CHECK(is_unlinked(&a->exits[0]) && is_unlinked(&c->exits[1]));
+	CHECK(is_linked(&a->exits[1], a) && !b->incoming);
+	bt_cache_link(&c->exits[0], a);
+	bt_cache_drop_block(&cache, a);
+	CHECK(is_unlinked(&a->exits[1]) && is_unlinked(&c->exits[0]));
+	bt_cache_link(&c->exits[0], a); /* dead: refused */
+	CHECK(is_unlinked(&c->exits[0]));
+}
+
+static void test_drop(void)
+{
+	u64 space = bt_tag_space(1, 0);
+	struct bt_block *a, *b, *c;
+
+	reset();
+	a = make(EIP, 0x1000, 0, false);
+	b = make(EIP + 16, 0x1010, 0, false);
+	c = make(EIP + 32, 0x1020, 0, true);
+	bt_cache_target(&cache, space, a);
+	bt_cache_target(&cache, space, b);
+	CHECK(targets[EIP % BT_TARGETS].exec == (u64)(uintptr_t)a->exec);
+	CHECK(targets[EIP % BT_TARGETS].tag + (space | EIP) == 0);
+	CHECK(bt_cache_drop(&cache, GPA(0x1000 + a->guest_len), 1) == 0);
+	CHECK(bt_cache_drop(&cache, GPA(0xfff), 1) == 0);
+	CHECK(bt_cache_drop(&cache, GPA(0x1000 + a->guest_len - 1), 1) == 1);
+	CHECK(!bt_cache_find(&cache, GPA(0x1000), EIP, 0));
+	CHECK(!targets[EIP % BT_TARGETS].exec);
+	CHECK(bt_cache_at(&cache, a->exec) == a, "dead code is still found");
+	CHECK(bt_cache_frame_tracked(&cache, 1));
+	CHECK(bt_cache_drop(&cache, GPA(0x1000), 0x1000) == 1);
+	CHECK(!targets[(EIP + 16) % BT_TARGETS].exec);
+	CHECK(!bt_cache_frame_tracked(&cache, 1), "self-checking only");
+	CHECK(bt_cache_find(&cache, GPA(0x1020), EIP + 32, 0) == c);
+	bt_cache_drop_block(&cache, c);
+	bt_cache_drop_block(&cache, c);
+	CHECK(!bt_cache_find(&cache, GPA(0x1020), EIP + 32, 0));
+}
+
+static void test_full(void)
+{
+	u32 eip = EIP;
+
+	reset();
+	while (make(eip, eip - EIP, 0, false))
+		eip += 8;
+	CHECK(cache.used <= CODE_BYTES);
+	CHECK(cache.used + BT_BLOCK_BYTES > CODE_BYTES ||
+	      cache.meta_used > CODE_BYTES);
+	for (u32 at = EIP; at < eip; at += 8)
+		CHECK(bt_cache_find(&cache, GPA(at - EIP), at, 0));
+	bt_cache_flush(&cache);
+	CHECK(!bt_cache_find(&cache, GPA(0), EIP, 0) && !cache.used);
+	CHECK(make(EIP, 0, 0, false));
+}
+
+static void test_map(void)
+{
+	struct bt_block *b;
+
+	reset();
+	b = make(EIP, 0x1000, 0, true);
+	CHECK(b->insns == 2 && b->guest_len == 3 && b->prefix);
+	CHECK(bt_block_boundary(b, b->exec) == &b->map[0]);
+	CHECK(bt_block_map(b, b->exec + b->prefix) == &b->map[0]);
+	CHECK(bt_block_boundary(b, b->exec + b->prefix) == &b->map[0]);
+	CHECK(!bt_block_boundary(b, b->exec + 1));
+	CHECK(bt_block_boundary(b, b->exec + b->map[1].host) == &b->map[1]);
+	CHECK(b->map[1].guest == 1);
+}
+
+int main(void)
+{
+	test_find();
+	test_link();
+	test_drop();
+	test_full();
+	test_map();
+	return test_end("bt_cache");
+}
