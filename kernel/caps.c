@@ -111,6 +111,18 @@ static enum vtx_state read_vtx(struct host_caps *c)
 	return c->feature_control & FEATURE_CONTROL_VMX ? VTX_ENABLED : VTX_LOCKED_OFF;
 }
 
+bool caps_vtx_enable(void)
+{
+	struct host_caps *c = &host_caps;
+	u64 value = c->feature_control | FEATURE_CONTROL_LOCK |
+		    FEATURE_CONTROL_VMX;
+
+	if (c->vtx == VTX_UNLOCKED &&
+	    wrmsr_safe(MSR_IA32_FEATURE_CONTROL, value))
+		c->vtx = read_vtx(c);
+	return c->vtx == VTX_ENABLED;
+}
+
 void caps_init(void)
 {
 	struct host_caps *c = &host_caps;

@@ -31,5 +31,7 @@ extern struct host_caps host_caps;
 void caps_init(void);
 void caps_print(void);
 const char *caps_vtx_text(enum vtx_state state);
+/* Where the firmware left VT-x unlocked: enable and lock it. False: cannot. */
+bool caps_vtx_enable(void);
 
 #endif

@@ -13,6 +13,7 @@
  * map; NULL when memory is out. `align` in bytes, a power of two, 4 KiB or more.
  */
 void *palloc(u64 pages, u64 align);
+void *palloc_low(u64 pages); /* below 4 GiB */
 void palloc_free(void *p, u64 pages); /* poisons */
 u64 palloc_free_bytes(void);
 

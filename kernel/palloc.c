@@ -66,15 +66,15 @@ static u64 mark(u64 from, u64 n, bool used)
 	return changed;
 }
 
-static bool find_run(u64 n, u64 align, u64 *start)
+static bool find_run(u64 n, u64 align, u64 limit, u64 *start)
 {
 	u64 at = lowest;
 
 	for (;;) {
 		u64 stop;
 
-		at = ALIGN_UP(find(at, frame_limit, false), align);
-		if (at > frame_limit || frame_limit - at < n)
+		at = ALIGN_UP(find(at, limit, false), align);
+		if (at > limit || limit - at < n)
 			return false;
 		stop = find(at, at + n, true);
 		if (stop == at + n)
@@ -85,12 +85,14 @@ static bool find_run(u64 n, u64 align, u64 *start)
 	return true;
 }
 
-void *palloc(u64 pages, u64 align)
+/* Below frame `limit`. */
+static void *take(u64 pages, u64 align, u64 limit)
 {
 	u64 start;
 	void *p;
 
-	if (!pages || !find_run(pages, MAX(align >> PAGE_SHIFT, 1u), &start))
+	if (!pages || !find_run(pages, MAX(align >> PAGE_SHIFT, 1u), limit,
+				&start))
 		return NULL;
 	mark(start, pages, true);
 	free_count -= pages;
@@ -98,6 +100,17 @@ void *palloc(u64 pages, u64 align)
 		lowest = start + pages;
 	p = host_virt(HPA(start << PAGE_SHIFT));
 	return memset(p, 0, pages << PAGE_SHIFT);
+}
+
+void *palloc(u64 pages, u64 align)
+{
+	return take(pages, align, frame_limit);
+}
+
+void *palloc_low(u64 pages)
+{
+	return take(pages, PAGE_SIZE,
+		    MIN(frame_limit, BOOT_MAPPED >> PAGE_SHIFT));
 }
 
 void palloc_free(void *p, u64 pages)

@@ -58,6 +58,11 @@ void *palloc(u64 pages, u64 align)
 	return p ? memset(p, 0, pages * PAGE_SIZE) : NULL;
 }
 
+void *palloc_low(u64 pages)
+{
+	return palloc(pages, PAGE_SIZE);
+}
+
 void palloc_free(void *p, u64 pages)
 {
 	memset(p, 0xcc, pages * PAGE_SIZE);

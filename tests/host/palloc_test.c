@@ -6,6 +6,7 @@
 
 /* The real one under test beside the stand-ins of tests/host/fake.c. */
 #define palloc real_palloc
+#define palloc_low real_palloc_low
 #define palloc_free real_palloc_free
 #define palloc_free_bytes real_palloc_free_bytes
 #define host_virt real_host_virt
