@@ -42,5 +42,7 @@ void vm_stats_print(const struct vm *vm, enum vm_end end, u32 status)
 	if (end == VM_END_ERROR)
 		console_printf("penumbra: stopped: %s\n", vm->error);
 	print_table();
+	if (vm->config.engine->print_stats)
+		vm->config.engine->print_stats();
 	print_json(vm, end, status);
 }

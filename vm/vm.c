@@ -103,6 +103,11 @@ static void shadow_tlb_flush(void *ctx, const gva_t *gva)
 		vm->config.engine->tlb_flush(vm->v, gva);
 }
 
+static void *shadow_alloc_low(void *ctx, u64 pages)
+{
+	return palloc_low(pages);
+}
+
 /* About 2 % of guest pages, at least enough for a small guest's tables. */
 static u32 shadow_pool_pages(u64 mem_bytes)
 {
@@ -119,6 +124,7 @@ static bool create_shadow(struct vm *vm)
 		.kernel_nx = vm->config.root_kind == SHADOW_ROOT_4LEVEL,
 		.prefetch = 8,
 		.host_pml4 = vm->config.host_pml4,
+		.alloc_low = shadow_alloc_low,
 		.tlb_flush = shadow_tlb_flush,
 		.unmapped = shadow_unmapped,
 		.ctx = vm,
