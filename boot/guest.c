@@ -12,8 +12,8 @@
 
 #include "boot/cmdline.h"
 #include "boot/multiboot.h"
+#include "boot/select.h"
 #include "bt/bt.h"
-#include "kernel/caps.h"
 #include "kernel/host.h"
 #include "kernel/instr.h"
 #include "kernel/paging.h"
@@ -21,6 +21,7 @@
 #include "loader/loader.h"
 #include "log.h"
 #include "vm/vm.h"
+#include "vmx/vmx.h"
 
 #define DEFAULT_MEM   MIB(256)
 #define DEFAULT_CACHE MIB(8)
@@ -126,22 +127,20 @@ static u64 guest_memory(void)
 
 static const struct engine *choose_engine(void)
 {
-	const char *vtx = caps_vtx_text(host_caps.vtx);
+	static const struct engine *const engines[] = {
+		[ENGINE_VMX] = &vmx_engine,
+		[ENGINE_BT] = &bt_engine,
+		[ENGINE_INTERP] = &interp_engine,
+	};
+	struct engine_choice choice = engine_select(
+		(enum option_engine)options.engine, vmx_engine.probe(),
+		options.time == TIME_ICOUNT);
+	const char *name = engine_option_name(choice.engine);
 
-	switch (options.engine) {
-	case ENGINE_INTERP:
-		log_info("engine: interp (asked for)");
-		return &interp_engine;
-	case ENGINE_BT:
-		log_info("engine: bt (asked for)");
-		return &bt_engine;
-	case ENGINE_VMX:
-		fatal("engine=vmx: %s", host_caps.vtx == VTX_ENABLED ?
-		      "this build has no vmx engine" : vtx);
-	}
-	log_info("engine: bt (%s)", host_caps.vtx == VTX_ENABLED ?
-		 "this build has no vmx engine" : vtx);
-	return &bt_engine;
+	if (choice.refused)
+		fatal("engine=%s: %s", name, choice.reason);
+	log_info("engine: %s (%s)", name, choice.reason);
+	return engines[choice.engine];
 }
 
 static void host_leaf(u32 leaf, u32 subleaf, struct cpuid_regs *regs)
@@ -159,7 +158,8 @@ static struct vm *create(const struct engine *engine)
 		.mem_bytes = guest_memory(),
 		.engine = engine,
 		.fallback = &interp_engine,
-		.root_kind = SHADOW_ROOT_4LEVEL,
+		.root_kind = engine == &vmx_engine ? SHADOW_ROOT_PAE
+						   : SHADOW_ROOT_4LEVEL,
 		.host_pml4 = paging_host_pml4(),
 		.cache_bytes = options.cache ? options.cache : DEFAULT_CACHE,
 		.icount = options.time == TIME_ICOUNT,
