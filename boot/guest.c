@@ -204,5 +204,5 @@ u8 guest_run(void)
 		 (unsigned long long)vm->v->rip);
 	end = vm_run(vm, &status);
 	vm_stats_print(vm, end, status);
-	return end == VM_END_EXIT_PORT ? (u8)(status >> 1) : (u8)status;
+	return (u8)status;
 }

@@ -80,12 +80,19 @@ static void new_targets_generation(void)
 	}
 }
 
+/* Blocks are gone and links to them cut. */
+static void blocks_changed(void)
+{
+	generation++;
+	serialise();
+}
+
 static void flush_all(void)
 {
 	count(CNT_CACHE_FLUSHES);
 	ring_add(RING_FLUSH, cache.used, 0);
-	generation++;
 	bt_cache_flush(&cache);
+	blocks_changed();
 	codemap_clear();
 	new_targets_generation();
 }
@@ -107,8 +114,8 @@ static void drop_block(void *ctx, struct bt_block *b)
 /* A frame that is written all the time: its blocks shall check themselves. */
 static void stop_tracking(u64 gfn)
 {
-	generation++;
 	bt_cache_each(&cache, gfn, drop_block, NULL);
+	blocks_changed();
 	track_remove(bt.env.gpm->track, TRACK_CODE, gfn);
 }
 
@@ -123,7 +130,7 @@ static void code_written(void *ctx, gpa_t gpa, const void *old, unsigned size)
 	dropped = bt_cache_drop(&cache, gpa, size);
 	count_add(CNT_BLOCKS_DROPPED, dropped);
 	if (dropped)
-		generation++;
+		blocks_changed();
 	if (hot_bump(hot_frames, gfn) == HOT_WRITES)
 		stop_tracking(gfn);
 	else
@@ -169,17 +176,25 @@ void blocks_note_fault(u32 eip)
 		return;
 	if (!gwalk(bt.env.gpm, &bt.mode, GVA(eip), ACC_FETCH, false, &w, &pf))
 		return;
-	generation++;
 	count_add(CNT_BLOCKS_DROPPED, bt_cache_drop(&cache, w.gpa, 1));
+	blocks_changed();
 }
 
-static void must_verify(const struct bt_block *b)
+/*
+ * A refusal is a bug of the translator, and the verifier has just made it
+ * harmless: said once, counted, and the code is interpreted.
+ */
+static bool verified(const struct bt_block *b)
 {
 	const char *why = bt_verify(&cache, b);
 
-	if (why)
-		panic("translated block for %#x refused by the verifier: %s",
-		      b->eip, why);
+	if (!why)
+		return true;
+	if (!counters[CNT_REFUSED])
+		log_error("translated block for %#x refused by the verifier: %s",
+			  b->eip, why);
+	count(CNT_REFUSED);
+	return false;
 }
 
 static struct bt_block *translate(gpa_t gpa, u32 eip, u32 mode)
@@ -203,7 +218,8 @@ static struct bt_block *translate(gpa_t gpa, u32 eip, u32 mode)
 		if (bt_translate(&cache, &req, &b) != BT_XLATE_OK)
 			panic("a block does not fit an empty cache");
 	}
-	must_verify(b);
+	if (!verified(b))
+		return NULL;
 	bt_cache_insert(&cache, b);
 	if (!req.self_check)
 		track_add(bt.env.gpm->track, TRACK_CODE, gfn);

@@ -321,6 +321,8 @@ const struct bt_map *bt_block_boundary(const struct bt_block *b,
 {
 	const struct bt_map *m = bt_block_map(b, exec);
 
+	if (m == b->map && exec == b->exec + b->prefix)
+		return m; /* behind the block's own checks: nothing done yet */
 	return m && b->exec + m->host == exec ? m : NULL;
 }
 

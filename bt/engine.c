@@ -63,8 +63,11 @@ static void bt_invlpg(struct vcpu *v, gva_t gva)
 	blocks_invlpg(gva);
 }
 
+/* Before the first root is loaded there is nothing of the guest's to flush. */
 static void bt_tlb_flush(struct vcpu *v, const gva_t *gva)
 {
+	if (!bt.root.a)
+		return;
 	if (gva)
 		invlpg((const void *)gva->a);
 	else
@@ -80,7 +83,9 @@ static void check_stuck(gva_t gva)
 {
 	static u64 last_gva, last_count;
 	static unsigned times;
-	u64 progress = counters[CNT_HOST_FAULTS] - counters[CNT_HIDDEN_FAULTS];
+	u64 progress = counters[CNT_HOST_FAULTS] - counters[CNT_HIDDEN_FAULTS] +
+		       counters[CNT_CALLOUTS] + counters[CNT_DISPATCHES] +
+		       counters[CNT_USER_ENTRIES];
 
 	if (gva.a != last_gva || progress != last_count)
 		times = 0;

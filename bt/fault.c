@@ -17,6 +17,16 @@ static bool from_user(const struct host_frame *f)
 	return (f->cs & 3) == 3;
 }
 
+/*
+ * QEMU 7.2 leaves rubbish in the flags other than ZF after CMPXCHG8B, which
+ * then shows in pushed images: only what translated code may have is kept.
+ */
+static void clean_flags(struct host_frame *f)
+{
+	f->rflags = (f->rflags & EFLAGS_ARITH) | bt_plain(bt.env.v)->dflag |
+		    EFLAGS_MBS | EFLAGS_IF | (bt.stepping ? EFLAGS_TF : 0);
+}
+
 static bool in_cache(u64 rip)
 {
 	const struct bt_cache_config *c = &bt.cache->cfg;
@@ -56,7 +66,8 @@ static void save(const struct host_frame *f, u32 eip)
 	v->gpr[R_DI] = (u32)f->rdi;
 	v->rip = eip;
 	v->rflags = (v->rflags & ~(BT_FLAGS_REAL | EFLAGS_IF)) |
-		    (f->rflags & BT_FLAGS_REAL) | bt_plain(v)->iflag;
+		    (f->rflags & EFLAGS_ARITH) | bt_plain(v)->dflag |
+		    bt_plain(v)->iflag;
 }
 
 static NORETURN void leave(const struct host_frame *f, u32 eip)
@@ -72,6 +83,7 @@ static void cache_fault(struct host_frame *f)
 {
 	u32 eip;
 
+	clean_flags(f);
 	bt.leave = LEAVE_STEP;
 	if (f->vector == VEC_PF &&
 	    bt_page_fault(GVA(read_cr2()), (u32)f->error))
@@ -143,9 +155,13 @@ bool bt_exception(struct host_frame *f)
 
 void bt_irq(struct host_frame *f)
 {
-	if (from_user(f))
+	if (from_user(f)) {
 		user_interrupt(f);
-	else if (bt.env.v->attention && !bt.stepping &&
-		 (in_cache(f->rip) || in_indirect_stub(f->rip)))
+		return;
+	}
+	if (!in_cache(f->rip) && !in_indirect_stub(f->rip))
+		return;
+	clean_flags(f);
+	if (bt.env.v->attention && !bt.stepping)
 		step_forward(f);
 }

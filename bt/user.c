@@ -62,9 +62,15 @@ static void leave_event(u8 vector, bool has_error, u32 error)
 				   .has_error = has_error, .error = error };
 }
 
-/* The guest's TF, set by its own POPF: a trap, delivered with its DR6 bits. */
-static void single_step(void)
+/* The guest's TF, set by its own POPF, or INT1, which has no DR6 bit. */
+static void debug_exception(void)
 {
+	u64 dr6 = read_dr6();
+
+	write_dr6(DR6_RESET);
+	leave_event(VEC_DB, false, 0);
+	if (!(dr6 & DR6_BS))
+		return;
 	bt.env.v->db_pending = 1;
 	bt.env.v->db_dr6 = DR6_BS;
 	bt.leave = LEAVE_NONE;
@@ -113,7 +119,7 @@ void user_exception(struct host_frame *f)
 			return;
 		break;
 	case VEC_DB:
-		single_step();
+		debug_exception();
 		break;
 	case VEC_NM:
 	case VEC_MF:

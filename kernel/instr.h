@@ -96,6 +96,19 @@ CR_ACCESSORS(3)
 CR_ACCESSORS(4)
 #undef CR_ACCESSORS
 
+static inline u64 read_dr6(void)
+{
+	u64 v;
+
+	__asm__ volatile("mov %%dr6, %0" : "=r"(v));
+	return v;
+}
+
+static inline void write_dr6(u64 v)
+{
+	__asm__ volatile("mov %0, %%dr6" : : "r"(v));
+}
+
 static inline void invlpg(const void *p)
 {
 	__asm__ volatile("invlpg %0" : : "m"(*(const char *)p) : "memory");

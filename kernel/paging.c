@@ -185,12 +185,17 @@ static void unmap_guards(void)
 }
 
 /* D11, D13 and facts that every engine builds on. */
+/* SYSENTER is refused, whatever the firmware left: no entry of ours uses it. */
 static void set_control_registers(void)
 {
 	u64 cr4 = CR4_PAE | CR4_PGE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+	bool leaf7 = cpuid(0, 0).eax >= 7;
 
-	if (cpuid(0, 0).eax >= 7 && (cpuid(7, 0).ebx & BIT(7)))
+	if (leaf7 && (cpuid(7, 0).ebx & BIT(7)))
 		cr4 |= CR4_SMEP;
+	if (leaf7 && (cpuid(7, 0).ecx & BIT(2)))
+		cr4 |= CR4_UMIP;
+	wrmsr(MSR_IA32_SYSENTER_CS, 0);
 	write_cr4(cr4);
 	write_cr0(CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE);
 	wrmsr(MSR_IA32_EFER, EFER_LME | EFER_LMA | EFER_NXE);

@@ -44,7 +44,7 @@ static bool board_ended(struct vm *vm, enum vm_end *end, u32 *status)
 	case BOARD_RUNNING:
 		return false;
 	case BOARD_EXIT_PORT:
-		*status = board_stop_code(vm->board);
+		*status = board_stop_code(vm->board) >> 1;
 		*end = VM_END_EXIT_PORT;
 		return true;
 	case BOARD_RESET:
