@@ -12,7 +12,12 @@
 #define ALWAYS   0  /* no row depends on feature 0, the FPU */
 #define AMD_ONLY -1
 #define CANONICAL32 BITS(31, 0)
-#define MSR_AMD_HWCR 0xc0010015u
+
+/* AMD's, in the BIOS and Kernel Developer's Guides. */
+#define MSR_AMD_SYSCFG      0xc0010010u
+#define MSR_AMD_HWCR        0xc0010015u
+#define MSR_AMD_NB_CFG      0xc001001fu
+#define MSR_AMD_INT_PENDING 0xc0010055u
 
 struct msr_row {
 	u32 index;
@@ -110,6 +115,11 @@ static const struct msr_row msr_rows[] = {
 	    .writable = CANONICAL32),
 	{ .index = MSR_AMD_HWCR, .name = "HWCR", .feature = AMD_ONLY,
 	  .read = read_hwcr },
+	/* No extended MTRRs, no northbridge, no C1E state: all zero. */
+	{ .index = MSR_AMD_SYSCFG, .name = "SYSCFG", .feature = AMD_ONLY },
+	{ .index = MSR_AMD_NB_CFG, .name = "NB_CFG", .feature = AMD_ONLY },
+	{ .index = MSR_AMD_INT_PENDING, .name = "INT_PENDING",
+	  .feature = AMD_ONLY },
 };
 
 static bool row_offered(const struct msr_row *r)

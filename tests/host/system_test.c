@@ -786,6 +786,39 @@ static void old_host(u32 leaf, u32 subleaf, struct cpuid_regs *r)
 		r->eax = 0x52c;
 }
 
+static void amd_host(u32 leaf, u32 subleaf, struct cpuid_regs *r)
+{
+	full_host(leaf, subleaf, r);
+	if (leaf == 0)
+		*r = (struct cpuid_regs){ 0xd, 0x68747541, 0x444d4163,
+					  0x69746e65 };
+}
+
+/* Kernels read these without asking CPUID for more than the vendor. */
+static void test_amd_msrs(void)
+{
+	static const struct cpuid_host amd = { amd_host };
+	static const struct { u32 index, value; } rows[] = {
+		{ 0xc0010010, 0 }, { 0xc0010015, BIT(24) },
+		{ 0xc001001f, 0 }, { 0xc0010055, 0 },
+	};
+
+	for (unsigned i = 0; i < 2 * ARRAY_SIZE(rows); i++) {
+		u32 index = rows[i / 2].index, value = rows[i / 2].value;
+
+		cpuid_policy_init(i & 1 ? &amd : NULL, CPUID_POLICY_32);
+		machine_reset();
+		m->v.gpr[R_CX] = index;
+		m->v.gpr[R_AX] = m->v.gpr[R_DX] = ~0u;
+		RUN(0x0f, 0x32);
+		check_fault("AMD's register", i & 1 ? NO_FAULT : VEC_GP, 0);
+		if (i & 1)
+			CHECK(m->v.gpr[R_AX] == value && !m->v.gpr[R_DX],
+			      "%x", index);
+	}
+	cpuid_policy_init(NULL, CPUID_POLICY_32);
+}
+
 static void test_cpuid(void)
 {
 	static const struct cpuid_host full = { full_host }, old = { old_host };
@@ -880,6 +913,7 @@ int main(void)
 	test_cr_writes();
 	test_pdptes();
 	test_msrs();
+	test_amd_msrs();
 	test_cpuid();
 	test_tables_and_sysenter();
 	return test_end("system");
