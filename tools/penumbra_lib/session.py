@@ -3,8 +3,9 @@
 
 The dialog is a list of ("expect", text) and ("send", text), gone through in
 order. The monitor speaks by lines of its own among the guest's:
-    penumbra: stopped: WHY        it refused or stopped the guest
-    penumbra: PANIC ...           a bug of the monitor
+    penumbra: fatal: WHY          it refused to start, in one line
+    penumbra: stopped: WHY        it stopped the guest
+    penumbra: panic: WHY          a bug of the monitor
     penumbra: end: REASON status N, then the table and `penumbra-json: {...}`
 """
 import json
@@ -23,8 +24,8 @@ LEAST_MACHINE = 256 * MIB
 GRACE = 3.0  # seconds for the last words after the end is known
 
 ENTRY = re.compile(rb"penumbra: guest entry|Linux version ")
-PANIC_LINE = re.compile(rb"^penumbra: PANIC.*$", re.M)
-STOP_LINE = re.compile(rb"^penumbra: stopped: (.*?)\r?$", re.M)
+PANIC_LINE = re.compile(rb"^penumbra: panic(?: in a panic)?: .*$", re.M)
+STOP_LINE = re.compile(rb"^penumbra: (?:fatal|stopped): (.*?)\r?$", re.M)
 END_LINE = re.compile(rb"^penumbra: end: (.*) status (\d+)\r?$", re.M)
 JSON_LINE = re.compile(rb"^penumbra-json: (\{.*\})\r?$", re.M)
 EXIT_LINE = re.compile(rb"^exit (\d+)\r?$", re.M)
