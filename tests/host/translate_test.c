@@ -197,13 +197,35 @@ static void test_programs(void)
 	sb.linking = sb.self_check = sb.count = false;
 }
 
+/* A loop whose `mov eax, imm` is incremented each time round. */
+static void test_self_modifying(void)
+{
+	static const struct program p = {
+		"self-modifying",
+		BYTES(0xb9, LE32(5), 0xb8, LE32(1), 0xfe, 0x05,
+		      LE32(SB_CODE + 6), 0x01, 0xc2, 0xe2, 0xf1),
+		0,
+	};
+
+	for (unsigned n = 0; n < 2; n++) {
+		sb.self_check = true;
+		sb.linking = n;
+		start_program(&p);
+		run_and_compare();
+		CHECK(sb.stales == 3, "%u times stale", sb.stales);
+		run_with_events();
+	}
+	sb.self_check = sb.linking = false;
+}
+
 int main(int argc, char **argv)
 {
 	sb_init();
 	test_programs();
+	test_self_modifying();
 	if (argc > 1)
 		rnd_state = strtoull(argv[1], NULL, 0);
-	test_random(argc > 2 ? (unsigned)atoi(argv[2]) : 2000, 6);
-	test_random_events(argc > 2 ? (unsigned)atoi(argv[2]) : 200, 3);
+	test_random(argc > 2 ? (unsigned)atoi(argv[2]) : 1500, 6);
+	test_random_events(argc > 2 ? (unsigned)atoi(argv[2]) : 100, 3);
 	return test_end("translate");
 }
