@@ -20,8 +20,10 @@
 
 /* Faults at one instruction before it becomes a callout. */
 #define HOT_FAULTS 4
-/* Writes to one code frame before its blocks check themselves. */
-#define HOT_WRITES 32
+/* Weight of writes to one code frame before its blocks check themselves: one
+ * that hit a block is far worse than one beside them. */
+#define HOT_WRITES 1024
+#define HOT_HIT    32
 #define HOT_SLOTS  4096
 
 /* Direct-mapped event counts; a collision only delays an adaptation. */
@@ -54,13 +56,13 @@ static u32 hot_count(struct hot *table, u64 key)
 	return h->key == key ? h->count : 0;
 }
 
-static u32 hot_bump(struct hot *table, u64 key)
+static u32 hot_bump(struct hot *table, u64 key, u32 by)
 {
 	struct hot *h = hot_slot(table, key);
 
 	if (h->key != key)
 		*h = (struct hot){ .key = key };
-	return ++h->count;
+	return h->count += by;
 }
 
 /* Code was patched through its other mapping ("Handling Self- and
@@ -131,7 +133,7 @@ static void code_written(void *ctx, gpa_t gpa, const void *old, unsigned size)
 	count_add(CNT_BLOCKS_DROPPED, dropped);
 	if (dropped)
 		blocks_changed();
-	if (hot_bump(hot_frames, gfn) == HOT_WRITES)
+	if (hot_bump(hot_frames, gfn, dropped ? HOT_HIT : 1) >= HOT_WRITES)
 		stop_tracking(gfn);
 	else
 		untrack_if_empty(gfn);
@@ -167,14 +169,21 @@ static bool want_callout(void *ctx, u32 eip)
 	return hot_count(hot_insns, eip) >= HOT_FAULTS;
 }
 
+/* One fault of a REP is one in many iterations: worth nothing to avoid. */
+static bool is_repeated(gpa_t gpa)
+{
+	const u8 *p = gpm_ptr(bt.env.gpm, gpa);
+
+	return p && (*p == 0xf2 || *p == 0xf3);
+}
+
 void blocks_note_fault(u32 eip)
 {
 	struct pagefault pf;
 	struct walk w;
 
-	if (hot_bump(hot_insns, eip) != HOT_FAULTS)
-		return;
-	if (!gwalk(bt.env.gpm, &bt.mode, GVA(eip), ACC_FETCH, false, &w, &pf))
+	if (!gwalk(bt.env.gpm, &bt.mode, GVA(eip), ACC_FETCH, false, &w, &pf) ||
+	    is_repeated(w.gpa) || hot_bump(hot_insns, eip, 1) != HOT_FAULTS)
 		return;
 	count_add(CNT_BLOCKS_DROPPED, bt_cache_drop(&cache, w.gpa, 1));
 	blocks_changed();
@@ -232,6 +241,35 @@ static struct bt_block *translate(gpa_t gpa, u32 eip, u32 mode)
 	return b;
 }
 
+/* Both ends in one page, or at addresses that no CR3 load moves. */
+static bool link_allowed(u32 from, u32 to)
+{
+	if ((from ^ to) < PAGE_SIZE)
+		return true;
+	return codemap_global(from) && codemap_global(to);
+}
+
+/* Exits whose targets exist are linked before the block first runs: patching
+ * code that has run costs more. */
+static void link_early(struct bt_block *b)
+{
+	for (unsigned i = 0; i < b->exit_count; i++) {
+		struct bt_exit *exit = &b->exits[i];
+		struct bt_block *to;
+		gpa_t gpa;
+
+		if (!link_allowed(b->eip, exit->target) ||
+		    !codemap_gpa(exit->target, &gpa))
+			continue;
+		to = bt_cache_find(&cache, gpa, exit->target, b->mode);
+		if (!to)
+			continue;
+		bt_cache_link(exit, to);
+		count(CNT_CHAINED);
+	}
+	serialise();
+}
+
 /* Walked as a fetch, so A bits and execute permission are as hardware's. */
 static struct bt_block *find_block(struct vcpu *v, u32 mode)
 {
@@ -240,17 +278,21 @@ static struct bt_block *find_block(struct vcpu *v, u32 mode)
 	struct pagefault pf;
 	struct bt_block *b;
 	struct walk w;
+	bool made;
 
 	count(CNT_DISPATCHES);
 	if (!gwalk(bt.env.gpm, &bt.mode, GVA(eip), acc, true, &w, &pf))
 		return NULL;
 	b = bt_cache_find(&cache, w.gpa, eip, mode);
-	if (!b)
+	made = !b;
+	if (made)
 		b = translate(w.gpa, eip, mode);
-	if (b && !codemap_add(eip, w.gpa, w.global || !w.levels)) {
-		flush_all(); /* the map is full: start over */
-		b = NULL;
+	if (b && !codemap_add(eip, &w)) {
+		flush_all(); /* full, or mapped otherwise: start over */
+		return NULL;
 	}
+	if (b && made)
+		link_early(b);
 	return b;
 }
 
@@ -275,14 +317,6 @@ const u8 *blocks_find(struct vcpu *v)
 }
 
 /* --- links --------------------------------------------------------------- */
-
-/* Both ends in one page, or at addresses that no CR3 load moves. */
-static bool link_allowed(u32 from, u32 to)
-{
-	if ((from ^ to) < PAGE_SIZE)
-		return true;
-	return codemap_global(from) && codemap_global(to);
-}
 
 const u8 *bt_on_link(struct vcpu *v, const u8 *ret)
 {

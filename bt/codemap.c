@@ -1,115 +1,178 @@
 /* SPDX-License-Identifier: MIT */
-/* See codemap.h. An open-addressed table and one bit a 4 MiB region. */
+/*
+ * See codemap.h. Leaves stand in a list; an open-addressed index finds them by
+ * first page and size. `regions` says of each 4 MiB whether any
+ * leaf of 4 KiB, or a large one, is recorded there.
+ */
 #include "bt/codemap.h"
 
 #include "bt/machine.h"
 #include "lib/string.h"
 
-#define SLOTS   8192u
-#define FULL    (SLOTS / 4 * 3)
+#define LEAVES  4096u
+#define SLOTS   (2 * LEAVES)
 #define REGIONS 1024u
 
-struct code_page {
-	u32 page; /* linear page number + 1; 0: free */
+struct leaf {
+	u32 page;   /* first linear page number */
+	u8 shift;   /* 12, 21, 22; 32: unpaged, one leaf for all */
 	bool global;
-	u64 gfn;
+	u64 gfn;    /* of the first page */
 };
 
-static struct code_page pages[SLOTS];
+enum { REGION_SMALL = 1, REGION_LARGE = 2 };
+
+static struct leaf leaves[LEAVES];
+static u16 slots[SLOTS]; /* index + 1; 0: free */
 static unsigned used, local;
-static u8 regions[REGIONS]; /* any page recorded in this 4 MiB */
+static u8 regions[REGIONS];
+static const u8 shifts[] = { 12, 22, 21, 32 };
 
-static struct code_page *slot(u32 page)
+static u32 first_page(u32 eip, unsigned shift)
 {
-	u32 i = page * 2654435761u % SLOTS;
-
-	while (pages[i].page && pages[i].page != page + 1)
-		i = (i + 1) % SLOTS;
-	return &pages[i];
+	return (u32)((u64)eip >> shift << shift >> PAGE_SHIFT);
 }
 
-bool codemap_add(u32 eip, gpa_t gpa, bool global)
+static u16 *slot(u32 page, unsigned shift)
 {
-	u32 page = eip >> PAGE_SHIFT;
-	struct code_page *p = slot(page);
+	u32 i = (page + shift) * 2654435761u % SLOTS;
 
-	if (p->page)
-		return p->gfn == gpa.a >> PAGE_SHIFT && p->global == global;
-	if (used == FULL)
+	while (slots[i] && (leaves[slots[i] - 1].page != page ||
+			    leaves[slots[i] - 1].shift != shift))
+		i = (i + 1) % SLOTS;
+	return &slots[i];
+}
+
+static const struct leaf *find(u32 eip)
+{
+	u8 region = regions[eip >> 22];
+
+	for (unsigned i = region & REGION_SMALL ? 0 : 1; i < ARRAY_SIZE(shifts);
+	     i++) {
+		u16 s = *slot(first_page(eip, shifts[i]), shifts[i]);
+
+		if (s)
+			return &leaves[s - 1];
+	}
+	return NULL;
+}
+
+static struct leaf leaf_of(u32 eip, const struct walk *w)
+{
+	unsigned shift = w->levels ? w->page_shift : 32;
+	u64 offset = (eip >> PAGE_SHIFT) - first_page(eip, shift);
+
+	return (struct leaf){
+		.page = first_page(eip, shift),
+		.shift = (u8)shift,
+		.global = w->global || !w->levels,
+		.gfn = (w->gpa.a >> PAGE_SHIFT) - offset,
+	};
+}
+
+static void note_region(const struct leaf *l)
+{
+	if (l->shift == PAGE_SHIFT)
+		regions[l->page >> 10] |= REGION_SMALL;
+	else if (l->shift < 32)
+		regions[l->page >> 10] |= REGION_LARGE;
+}
+
+static bool same(const struct leaf *a, const struct leaf *b)
+{
+	return a->gfn == b->gfn && a->global == b->global &&
+	       a->shift == b->shift && a->page == b->page;
+}
+
+bool codemap_add(u32 eip, const struct walk *w)
+{
+	struct leaf new = leaf_of(eip, w);
+	const struct leaf *old = find(eip);
+
+	if (old)
+		return same(old, &new);
+	if (used == LEAVES)
 		return false;
-	*p = (struct code_page){ .page = page + 1, .global = global,
-				 .gfn = gpa.a >> PAGE_SHIFT };
-	used++;
-	local += !global;
-	regions[page >> 10] = 1;
+	leaves[used] = new;
+	*slot(new.page, new.shift) = (u16)++used;
+	local += !new.global;
+	note_region(&new);
 	return true;
 }
 
 bool codemap_global(u32 eip)
 {
-	const struct code_page *p = slot(eip >> PAGE_SHIFT);
+	const struct leaf *l = find(eip);
 
-	return p->page && p->global;
+	return l && l->global;
 }
 
-static bool still_holds(const struct code_page *p)
+bool codemap_gpa(u32 eip, gpa_t *gpa)
 {
-	gva_t gva = GVA((u64)(p->page - 1) << PAGE_SHIFT);
+	const struct leaf *l = find(eip);
+
+	if (!l)
+		return false;
+	*gpa = GPA(((l->gfn - l->page) << PAGE_SHIFT) + eip);
+	return true;
+}
+
+static bool still_holds(const struct leaf *l)
+{
+	u32 eip = l->page << PAGE_SHIFT;
 	struct pagefault pf;
+	struct leaf now;
 	struct walk w;
 
-	return gwalk(bt.env.gpm, &bt.mode, gva, ACC_FETCH, false, &w, &pf) &&
-	       w.gpa.a >> PAGE_SHIFT == p->gfn &&
-	       (w.global || !w.levels) == p->global;
+	if (!gwalk(bt.env.gpm, &bt.mode, GVA(eip), ACC_FETCH, false, &w, &pf))
+		return false;
+	now = leaf_of(eip, &w);
+	return same(&now, l);
 }
 
 bool codemap_check_region(gva_t gva)
 {
-	u32 first = (u32)(gva.a >> 22 << 10);
+	u32 region = (u32)gva.a >> 22;
 
-	if (!regions[(u32)gva.a >> 22])
+	if (!regions[region])
 		return true;
-	for (u32 page = first; page < first + 1024; page++) {
-		const struct code_page *p = slot(page);
-
-		if (p->page && !still_holds(p))
+	for (unsigned i = 0; i < used; i++)
+		if (leaves[i].page >> 10 == region && !still_holds(&leaves[i]))
 			return false;
-	}
 	return true;
 }
 
 bool codemap_check_all(void)
 {
-	for (u32 i = 0; i < SLOTS; i++)
-		if (pages[i].page && !still_holds(&pages[i]))
+	for (unsigned i = 0; i < used; i++)
+		if (!still_holds(&leaves[i]))
 			return false;
 	return true;
 }
 
 void codemap_clear(void)
 {
-	memset(pages, 0, sizeof(pages));
+	memset(slots, 0, sizeof(slots));
 	memset(regions, 0, sizeof(regions));
 	used = local = 0;
 }
 
-/*
- * Rebuilds the table, since open addressing cannot drop single entries.
- * Bounded by SLOTS, and rare: kernels map their code global.
- */
+/* Builds the index anew, since open addressing cannot drop single entries. */
 bool codemap_forget_local(void)
 {
-	static struct code_page kept[SLOTS];
-	unsigned n = 0;
+	unsigned all = used;
 
 	if (!local)
 		return false;
-	for (u32 i = 0; i < SLOTS; i++)
-		if (pages[i].page && pages[i].global)
-			kept[n++] = pages[i];
 	codemap_clear();
-	for (u32 i = 0; i < n; i++)
-		codemap_add((kept[i].page - 1) << PAGE_SHIFT,
-			    GPA(kept[i].gfn << PAGE_SHIFT), true);
+	for (unsigned i = 0; i < all; i++) {
+		struct leaf l = leaves[i];
+
+		if (!l.global)
+			continue;
+		leaves[used] = l;
+		*slot(l.page, l.shift) = (u16)++used;
+		note_region(&l);
+	}
 	return true;
 }
