@@ -15,6 +15,7 @@
 #include "vmx/entry.h"
 #include "vmx/hw.h"
 #include "vmx/internal.h"
+#include "vmx/runnable.h"
 
 #define EXCEPTIONS (BIT(VEC_PF) | BIT(VEC_DB) | BIT(VEC_AC) | BIT(VEC_MC))
 

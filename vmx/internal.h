@@ -50,19 +50,7 @@ void vmx_state_load(unsigned groups);
 /* Write what changed of the valid groups, before an entry. */
 void vmx_state_store(void);
 
-/* --- runnable.c ------------------------------------------------------- */
-
-/*
- * Would VM entry accept this state, with paging as the shadow MMU makes it?
- * "Checks on the Guest State Area". Pure.
- */
-bool vmx_state_runnable(const struct vcpu *v, bool virtual_nmis);
-
 /* --- inject.c --------------------------------------------------------- */
-
-/* An event as VM-entry interruption information, and back. Pure. */
-u32 vmx_event_encode(const struct event *ev);
-void vmx_event_decode(u32 info, u32 error, u32 insn_len, struct event *ev);
 
 /* Have the next entry inject an exception of the guest. */
 void vmx_event_raise(const struct event *ev);

@@ -4,7 +4,7 @@
  * a guest can bring about is asked: between a switch to protected mode and the
  * reload of a segment register its old contents may be what entry refuses.
  */
-#include "vmx/internal.h"
+#include "vmx/runnable.h"
 
 #define AR_VM86 (AR_P | AR_S | AR_WRITE | AR_ACCESSED | 3 << AR_DPL_SHIFT)
 #define AR_RESERVED (BITS(31, 17) | BITS(11, 8))
