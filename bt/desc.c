@@ -32,7 +32,7 @@ struct installed {
 
 static struct installed installed[INSTALLED_MAX];
 static unsigned installed_count;
-static bool table_changed; /* since the last successful desc_sync() */
+static bool table_changed; /* since bt_user_enter() last loaded all */
 static u64 ldt[LDT_ENTRIES] ALIGNED(4096);
 
 /* Host view of the page that holds the start of the guest's GDT. */
@@ -191,7 +191,7 @@ static bool sync_segment(enum sreg seg)
 	return in && same_hidden(&in->seg, s);
 }
 
-bool desc_sync(bool *changed)
+bool *desc_sync(void)
 {
 	unsigned before;
 
@@ -200,11 +200,9 @@ bool desc_sync(bool *changed)
 		before = installed_count;
 		for (int seg = SEG_ES; seg <= SEG_GS; seg++)
 			if (!sync_segment((enum sreg)seg))
-				return false;
+				return NULL;
 	} while (installed_count < before);
-	*changed = table_changed;
-	table_changed = false;
-	return true;
+	return &table_changed;
 }
 
 void desc_reload(enum sreg seg, u16 sel)

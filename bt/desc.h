@@ -17,11 +17,12 @@ void desc_forget_tables(void);
 
 /*
  * Make the real tables hold every segment that v's registers hold, exactly.
- * False when one cannot be (stale hidden part, selector of ours, DPL below 3):
- * the code must then be interpreted. *changed: an entry that a segment register
- * may have been loaded from is new or gone.
+ * NULL when one cannot be (stale hidden part, selector of ours, DPL below 3):
+ * the code must then be interpreted. Else a flag that says that an entry that
+ * a segment register may have been loaded from is new or gone: whoever has
+ * emptied those registers since clears it.
  */
-bool desc_sync(bool *changed);
+bool *desc_sync(void);
 
 /*
  * User code may have loaded other selectors: bring v->seg[seg] up to date.

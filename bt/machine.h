@@ -40,9 +40,9 @@ extern struct bt bt;
  */
 void bt_enter(struct vcpu *v, const void *exec);
 
-/* Run CPL 3 code at v's state; returns likewise. reload: load DS, ES, FS and
- * GS even where the selectors are those already loaded. */
-void bt_user_enter(struct vcpu *v, bool reload);
+/* Run CPL 3 code at v's state; returns likewise. *reload: load DS, ES, FS and
+ * GS even where the selectors are those already loaded; cleared when done. */
+void bt_user_enter(struct vcpu *v, bool *reload);
 
 /* From an exception handler: drop its frame, return from bt_enter() or
  * bt_user_enter(). */

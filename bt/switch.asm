@@ -82,9 +82,10 @@ bt_leave:
 %%same:
 %endmacro
 
-; void bt_user_enter(struct vcpu *v, bool reload)
+; void bt_user_enter(struct vcpu *v, bool *reload)
 ;
-; reload: descriptors were rewritten, so equal selectors must be loaded too.
+; *reload: descriptors were rewritten, so equal selectors must be loaded too.
+; Cleared only once they will be: an event may end this call before.
 ; IF is off from the test for events to the IRETQ, which turns it on. A fault
 ; between bt_user_loads and its end is the guest's state being refused.
 bt_user_enter:
@@ -94,9 +95,10 @@ bt_user_enter:
 	jne	bt_leave
 	lea	rax, [host_tss]
 	mov	[rax + TSS_RSP0], rsp
-	test	esi, esi
-	jz	bt_user_loads
+	cmp	byte [rsi], 0
+	je	bt_user_loads
 	xor	eax, eax
+	mov	[rsi], al
 	mov	es, ax
 	mov	ds, ax
 	mov	fs, ax

@@ -89,9 +89,9 @@ static void load_ldt(void)
 bool user_run(void)
 {
 	struct vcpu *v = bt.env.v;
-	bool changed;
+	bool *changed = desc_sync();
 
-	if (!desc_sync(&changed))
+	if (!changed)
 		return false;
 	load_ldt();
 	count(CNT_USER_ENTRIES);
