@@ -12,6 +12,7 @@
 enum {
 	SETUP_SECTS = 0x1f1,
 	HEADER_START = 0x1f1,
+	SYSSIZE = 0x1f4, /* what follows the setup, in 16 bytes */
 	JUMP_LENGTH = 0x201, /* the header ends 202h + this byte */
 	VERSION = 0x206,
 	TYPE_OF_LOADER = 0x210,
@@ -52,6 +53,8 @@ static const char *check_header(const u8 *h, u64 size)
 		return loader_error("the Linux image speaks boot protocol "
 				    "%u.%02u; 2.05 or later is needed",
 				    h[VERSION + 1], h[VERSION]);
+	if (size < setup + get32(h + SYSSIZE) * 16ull)
+		return "the Linux image is cut short";
 	if (!(h[LOADFLAGS] & LOADED_HIGH))
 		return "the Linux image is a zImage; a bzImage is needed";
 	if (get16(h + VERSION) >= 0x020c &&

@@ -5,7 +5,7 @@ import subprocess
 from .case import ROOT, Case, command
 
 FLAGS = """-std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter
-    -ffreestanding -mgeneral-regs-only -mcmodel=kernel -fsyntax-only
+    -ffreestanding -fno-pic -mgeneral-regs-only -mcmodel=kernel -fsyntax-only
     -I. -Iinclude -x c -""".split()
 
 
