@@ -67,9 +67,9 @@ def rows():
 
 def cases():
     for row in rows():
+        for judge in dict.fromkeys(map(row.judge, row.where)):
+            yield Case(f"guest/{row.name}/bare/{judge}", row.bare_text, judge)
         for on in row.where:
-            yield Case(f"guest/{row.name}/bare/{row.judge(on)}",
-                       row.bare_text, row.judge(on))
             for engine in ENGINES:
                 yield Case(f"guest/{row.name}/{engine}/{on}", compare, row,
                            engine, on)
