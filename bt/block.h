@@ -197,6 +197,8 @@ struct bt_xlate_req {
 	u32 avail;       /* how many, to the end of the page */
 	bool self_check; /* every instruction that may store then ends the block */
 	bool count;      /* add the translated instructions to v->insn_count */
+	u32 max_insns;   /* 0: as many as there is room for */
+	bool same_flags; /* call out what leaves flags that CPUs differ in */
 	/* May be NULL. True: make the instruction at eip a callout. */
 	bool (*want_callout)(void *ctx, u32 eip);
 	void *ctx;

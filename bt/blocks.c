@@ -206,7 +206,7 @@ static bool verified(const struct bt_block *b)
 	return false;
 }
 
-static struct bt_block *translate(gpa_t gpa, u32 eip, u32 mode)
+static struct bt_block *translate(gpa_t gpa, u32 eip, u32 mode, u32 max_insns)
 {
 	u64 start = host_tsc(), gfn = gpa.a >> PAGE_SHIFT;
 	struct bt_xlate_req req = {
@@ -216,6 +216,9 @@ static struct bt_block *translate(gpa_t gpa, u32 eip, u32 mode)
 		.bytes = gpm_ptr(bt.env.gpm, gpa),
 		.avail = PAGE_SIZE - (u32)(gpa.a & ~PAGE_MASK),
 		.self_check = hot_count(hot_frames, gfn) >= HOT_WRITES,
+		.count = bt.env.icount,
+		.max_insns = max_insns,
+		.same_flags = bt.env.icount,
 		.want_callout = want_callout,
 	};
 	struct bt_block *b;
@@ -270,6 +273,42 @@ static void link_early(struct bt_block *b)
 	serialise();
 }
 
+/* --- exact counts -------------------------------------------------------- */
+
+/*
+ * Blocks retire as a whole, and the shadow of an STI is known only inside
+ * them: a stop must not be within one, nor in such a shadow.
+ */
+static bool block_fits(const struct vcpu *v, const struct bt_block *b)
+{
+	u64 end = v->insn_count + b->insns;
+
+	if (end == v->insn_stop)
+		return !(b->map[b->map_count - 1].flags & BT_MAP_INHIBIT);
+	return end < v->insn_stop;
+}
+
+/* A block up to a stop, which serves this one time. */
+static struct bt_block *cut;
+static u32 cut_flushes; /* cache.flushes at its making */
+
+static void drop_cut(void)
+{
+	if (cut && cut_flushes == cache.flushes)
+		bt_cache_drop_block(&cache, cut);
+	cut = NULL;
+}
+
+/* The start of `whole`, up to the stop; NULL: interpret. */
+static struct bt_block *cut_block(const struct vcpu *v,
+				  const struct bt_block *whole)
+{
+	cut = translate(whole->gpa, whole->eip, whole->mode,
+			(u32)(v->insn_stop - v->insn_count));
+	cut_flushes = cache.flushes;
+	return cut && block_fits(v, cut) ? cut : NULL;
+}
+
 /* Walked as a fetch, so A bits and execute permission are as hardware's. */
 static struct bt_block *find_block(struct vcpu *v, u32 mode)
 {
@@ -281,21 +320,28 @@ static struct bt_block *find_block(struct vcpu *v, u32 mode)
 	bool made;
 
 	count(CNT_DISPATCHES);
+	drop_cut();
 	if (!gwalk(bt.env.gpm, &bt.mode, GVA(eip), acc, true, &w, &pf))
 		return NULL;
 	b = bt_cache_find(&cache, w.gpa, eip, mode);
 	made = !b;
 	if (made)
-		b = translate(w.gpa, eip, mode);
+		b = translate(w.gpa, eip, mode, 0);
+	if (b && bt.env.icount && !block_fits(v, b))
+		b = cut_block(v, b);
 	if (b && !codemap_add(eip, &w)) {
 		flush_all(); /* full, or mapped otherwise: start over */
 		return NULL;
 	}
-	if (b && made)
+	if (b && made && !bt.env.icount)
 		link_early(b);
 	return b;
 }
 
+/*
+ * With exact counts every block comes from here: none is linked to, none is in
+ * the target table.
+ */
 const u8 *blocks_find(struct vcpu *v)
 {
 	u32 mode = bt_mode_of(v), eip = (u32)v->rip;
@@ -304,11 +350,15 @@ const u8 *blocks_find(struct vcpu *v)
 	struct bt_block *b;
 
 	bt_plain(v)->tag_space = space;
+	if (unlikely(bt.env.observe))
+		bt.env.observe(bt.env.observe_ctx);
 	if (t->tag == -(space | eip))
 		return (const u8 *)t->exec;
 	b = find_block(v, mode);
 	if (!b)
 		return NULL;
+	if (bt.env.icount)
+		return b->exec;
 	/* translating may have flushed, and with that changed the space */
 	space = bt_tag_space(targets_generation, mode);
 	bt_plain(v)->tag_space = space;
@@ -329,7 +379,8 @@ const u8 *bt_on_link(struct vcpu *v, const u8 *ret)
 	from = exit->from->eip;
 	v->rip = exit->target;
 	exec = bt_on_dispatch(v);
-	if (exec && generation == before && link_allowed(from, exit->target)) {
+	if (exec && !bt.env.icount && generation == before &&
+	    link_allowed(from, exit->target)) {
 		bt_cache_link(exit, bt_cache_at(&cache, exec));
 		count(CNT_CHAINED);
 		serialise();

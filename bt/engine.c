@@ -128,8 +128,9 @@ bool bt_page_fault(gva_t gva, u32 error)
 /* Something that only bt_run() deals with? Then translated code is left. */
 static bool must_leave(const struct vcpu *v)
 {
-	return v->attention || v->activity != ACT_ACTIVE ||
-	       emu_event_ready(v) || !bt_can_translate(v);
+	return v->attention || v->insn_count >= v->insn_stop ||
+	       v->activity != ACT_ACTIVE || emu_event_ready(v) ||
+	       !bt_can_translate(v);
 }
 
 const u8 *bt_on_dispatch(struct vcpu *v)
@@ -146,6 +147,22 @@ const u8 *bt_on_interp(struct vcpu *v)
 	return bt_on_dispatch(v);
 }
 
+/*
+ * A block counts all it retires at its entry; a callout sees what has retired
+ * so far. Returns what is to be added again to go on behind the callout: the
+ * interpreter counts its instruction itself.
+ */
+static unsigned take_off_count(struct vcpu *v, const u8 *ret)
+{
+	const struct bt_block *b = bt_cache_at(bt.cache, ret - 1);
+	unsigned ahead = bt_block_uncounted(b, ret - 1);
+
+	v->insn_count -= ahead;
+	if (bt_block_map(b, ret - 1)->flags & BT_MAP_CALLOUT)
+		return ahead;
+	return ahead - 1;
+}
+
 /* Returns behind the callout only when nothing that shaped the block, and
  * nothing that events depend on, has changed. */
 const u8 *bt_on_callout(struct vcpu *v, const u8 *ret)
@@ -153,6 +170,7 @@ const u8 *bt_on_callout(struct vcpu *v, const u8 *ret)
 	u64 generation = blocks_generation();
 	u32 mode = bt_mode_of(v);
 	u64 rip = v->rip;
+	unsigned ahead = bt.env.icount ? take_off_count(v, ret) : 0;
 
 	count(CNT_CALLOUTS);
 	ring_add(RING_CALLOUT, v->rip, 0);
@@ -161,8 +179,10 @@ const u8 *bt_on_callout(struct vcpu *v, const u8 *ret)
 	if (must_leave(v))
 		return NULL;
 	if (v->rip == rip + bt.env.emu->insn.len && bt_mode_of(v) == mode &&
-	    blocks_generation() == generation)
+	    blocks_generation() == generation) {
+		v->insn_count += ahead;
 		return ret;
+	}
 	return blocks_find(v);
 }
 
@@ -215,6 +235,12 @@ static enum emu_result handle_leave(void)
 	return why == LEAVE_STEP ? step() : EMU_OK;
 }
 
+static void tell_observer(void)
+{
+	if (bt.env.observe)
+		bt.env.observe(bt.env.observe_ctx);
+}
+
 static enum emu_result run_some(struct vcpu *v)
 {
 	const u8 *exec = NULL;
@@ -222,10 +248,12 @@ static enum emu_result run_some(struct vcpu *v)
 	bt.leave = LEAVE_NONE;
 	if (bt_can_translate(v))
 		exec = blocks_find(v);
+	else
+		tell_observer();
 	if (exec)
 		bt_enter(v, exec);
-	else if (!user_direct(v) || !user_run())
-		return step();
+	else if (bt.env.icount || !user_direct(v) || !user_run())
+		return step(); /* CPL 3 run directly would not be counted */
 	return handle_leave();
 }
 
@@ -234,18 +262,20 @@ static void bt_run(struct vcpu *v, struct vcpu_exit *exit)
 	if (!bt.root.a)
 		bt_mode_changed(v, MODE_CR3 | MODE_PAGING | MODE_OTHER);
 	exit->reason = EXIT_ATTENTION;
-	while (!v->attention) {
+	for (;;) {
 		emu_poll_events(bt.env.emu);
-		if (v->activity == ACT_ACTIVE)
-			run_some(v);
 		if (v->activity == ACT_SHUTDOWN) {
 			exit->reason = EXIT_SHUTDOWN;
 			return;
 		}
-		if (v->activity == ACT_HALTED && !emu_event_ready(v)) {
+		if (v->activity == ACT_HALTED) {
 			exit->reason = EXIT_HALT;
 			return;
 		}
+		if (*(volatile u8 *)&v->attention ||
+		    v->insn_count >= v->insn_stop)
+			return;
+		run_some(v);
 	}
 }
 

@@ -41,6 +41,8 @@ static bool in_indirect_stub(u64 rip)
 	       (u64)(bt_stub_indirect_miss - bt_stub_indirect);
 }
 
+/* The guest instruction that is left at rip; it and those behind it in the
+ * block were counted at the block's entry and are not due. */
 static u32 guest_eip(u64 rip)
 {
 	const struct bt_block *b = bt_cache_at(bt.cache, (const u8 *)rip);
@@ -49,6 +51,7 @@ static u32 guest_eip(u64 rip)
 	if (!m)
 		panic("no guest instruction for host pc %#llx",
 		      (unsigned long long)rip);
+	bt.env.v->insn_count -= bt_block_uncounted(b, (const u8 *)rip);
 	return b->eip + m->guest;
 }
 
@@ -118,7 +121,7 @@ static void step_forward(struct host_frame *f)
 	if (!m || (m->flags & BT_MAP_INHIBIT))
 		return;
 	bt.leave = LEAVE_NONE;
-	leave(f, b->eip + m->guest);
+	leave(f, guest_eip(f->rip));
 }
 
 /* The load of a guest segment or the IRETQ to CPL 3 was refused. */

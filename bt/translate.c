@@ -43,8 +43,28 @@ static bool decode(struct xlate *x)
 	return true;
 }
 
+/*
+ * Operations whose undefined flags are one thing on one CPU or emulator and
+ * another on the next. (Plain shifts and logic agree everywhere.)
+ */
+static bool flags_vary(enum op op)
+{
+	static const bool vary[OP_COUNT] = {
+		[OP_MUL] = true, [OP_IMUL] = true, [OP_DIV] = true,
+		[OP_IDIV] = true, [OP_BT] = true, [OP_BTS] = true,
+		[OP_BTR] = true, [OP_BTC] = true, [OP_BSF] = true,
+		[OP_BSR] = true, [OP_RCL] = true, [OP_RCR] = true,
+		[OP_SHLD] = true, [OP_SHRD] = true, [OP_LZCNT] = true,
+		[OP_TZCNT] = true,
+	};
+
+	return vary[op];
+}
+
 static bool forced_out(const struct xlate *x)
 {
+	if (x->req->same_flags && flags_vary(x->insn.op))
+		return true;
 	return x->req->want_callout &&
 	       x->req->want_callout(x->req->ctx, x->eip);
 }
@@ -123,8 +143,9 @@ static bool room_for_more(const struct xlate *x)
 {
 	u32 len = x->eip - x->req->eip;
 	u32 check = x->req->self_check ? len * CHECK_BYTES_PER_BYTE : 0;
+	u32 max = x->req->max_insns ? x->req->max_insns : BT_BLOCK_INSNS;
 
-	return x->insns < BT_BLOCK_INSNS && len < x->req->avail &&
+	return x->insns < max && len < x->req->avail &&
 	       emit_offset(&x->e) - x->prefix + check + PREFIX_BYTES +
 	       2 * INSN_BYTES < BT_BLOCK_BYTES;
 }

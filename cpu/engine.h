@@ -20,6 +20,10 @@ struct engine_env {
 	struct shadow *shadow; /* NULL for an engine that says !needs_shadow */
 	u64 cache_bytes;       /* bt: size of the translation cache */
 	bool icount;           /* time is the instruction count: keep it exact */
+	/* May be NULL. With icount: called wherever the whole state is in v, at
+	 * places of the engine's own choice. */
+	void (*observe)(void *ctx);
+	void *observe_ctx;
 };
 
 struct engine {
