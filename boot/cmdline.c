@@ -59,6 +59,8 @@ static const struct option rows[] = {
 	{ "trace-from", OPT_NUMBER, &options.trace_from, NULL },
 	{ "trace-to", OPT_NUMBER, &options.trace_to, NULL },
 	{ "trace-every", OPT_NUMBER, &options.trace_every, NULL },
+	{ "trace-blocks", OPT_CHOICE, &options.trace_blocks, CHOICES(
+		{ "off", false }, { "on", true }) },
 	{ "trace-memory", OPT_CHOICE, &options.trace_memory, CHOICES(
 		{ "off", false }, { "on", true }) },
 };

@@ -16,7 +16,7 @@ struct options {
 	u64 mem;    /* bytes of guest RAM; 0: as much as is sensible */
 	u64 cache;  /* bytes of translation cache; 0: default */
 	u64 trace_from, trace_to, trace_every; /* digests: vm/digest.c */
-	u32 trace_memory;
+	u32 trace_memory, trace_blocks;
 };
 
 extern struct options options;

@@ -153,6 +153,8 @@ static const char *init_engine(struct vm *vm, const struct engine *engine)
 		.shadow = vm->shadow,
 		.cache_bytes = vm->config.cache_bytes,
 		.icount = vm->config.icount,
+		.observe = vm->config.trace_blocks ? vm_digest_block : NULL,
+		.observe_ctx = vm,
 	};
 
 	return engine->init ? engine->init(&env) : NULL;
@@ -174,6 +176,7 @@ struct vm *vm_create(const struct vm_config *config, const char **why)
 	memset(vm, 0, sizeof(*vm));
 	vm->config = *config;
 	vm->serial_held = -1;
+	vm->digest_last = ~0ull;
 	vm->v = palloc(1, PAGE_SIZE);
 	*why = "too little memory for the guest";
 	if (!vm->v || !create_memory(vm))

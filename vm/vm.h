@@ -39,6 +39,7 @@ struct vm_config {
 	bool icount;          /* time is the count of instructions */
 	u64 trace_from, trace_to, trace_every; /* digests, see vm/digest.c */
 	bool trace_memory;                     /* hash memory into them */
+	bool trace_blocks; /* where the engine sees fit, not at every */
 	const struct cpuid_host *cpuid;        /* NULL: a fixed P6 */
 };
 
@@ -84,6 +85,8 @@ void vm_stats_print(const struct vm *vm, enum vm_end end, u32 status);
 
 /* vm/digest.c: state digests that tools/penumbra diverge compares. */
 void vm_digest(struct vm *vm);
+/* At any instruction of the span; ctx is the vm. */
+void vm_digest_block(void *ctx);
 /* Instruction count at which the next one is due; ~0: never. */
 u64 vm_digest_next(const struct vm *vm);
 

@@ -119,6 +119,7 @@ static const struct good good[] = {
 	ROW64("trace-to=0xFf", trace_to, 255),
 	ROW64("trace-every=1000000007", trace_every, 1000000007),
 	ROW32("trace-memory=on", trace_memory, 1),
+	ROW32("trace-blocks=on", trace_blocks, 1),
 	ROW32("trace-memory=off", trace_memory, 0),
 	/* several, spaces anywhere, the last one wins */
 	ROW64("engine=bt mem=8M on-exit=qemu", mem, MIB(8)),

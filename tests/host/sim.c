@@ -3,7 +3,9 @@
  * Penumbra's guest, board and interpreter in an ordinary process: the fastest
  * way to run a real guest under the interpreter, and to debug it with gdb.
  * Time is the instruction count, so every run is the same.
- *   sim [-m MIB] [-a CMDLINE] [-i INITRD] [-t MAX_MILLION_INSNS] IMAGE
+ *   sim [-m MIB] [-a CMDLINE] [-i INITRD] [-t OPTION]... IMAGE
+ * An OPTION is one of the monitor's own for digests: trace-from=, trace-to=,
+ * trace-every=, trace-memory=on.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +36,29 @@ static u8 *read_file(const char *name, u64 *size)
 	return data;
 }
 
+static bool trace_option(struct vm_config *config, const char *text)
+{
+	const struct {
+		const char *name;
+		u64 *value;
+	} rows[] = {
+		{ "trace-from=", &config->trace_from },
+		{ "trace-to=", &config->trace_to },
+		{ "trace-every=", &config->trace_every },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		size_t length = strlen(rows[i].name);
+
+		if (!strncmp(text, rows[i].name, length)) {
+			*rows[i].value = strtoull(text + length, NULL, 0);
+			return true;
+		}
+	}
+	config->trace_memory = !strcmp(text, "trace-memory=on");
+	return config->trace_memory;
+}
+
 int main(int argc, char **argv)
 {
 	struct vm_config config = {
@@ -49,14 +74,14 @@ int main(int argc, char **argv)
 	u32 status;
 	int c;
 
-	while ((c = getopt(argc, argv, "m:a:i:")) != -1) {
+	while ((c = getopt(argc, argv, "m:a:i:t:")) != -1) {
 		if (c == 'm')
 			config.mem_bytes = MIB(atoi(optarg));
 		else if (c == 'a')
 			image.cmdline = optarg;
 		else if (c == 'i')
 			image.initrd = read_file(optarg, &image.initrd_size);
-		else
+		else if (c != 't' || !trace_option(&config, optarg))
 			return 2;
 	}
 	if (optind >= argc)
