@@ -15,6 +15,7 @@ import sys
 import tempfile
 
 from .compare import compare
+from .diverge import add_diverge, diverge
 from .guest import Guest, GuestError, guest_iso
 from .machines import MACHINES, Qemu
 from .session import echo, machine_memory, ready_iso, run_guest
@@ -88,6 +89,7 @@ def parser():
                       metavar="A,B,...", help="default bare,interp,bt")
     add_guest(comp)
     add_machine(comp)
+    add_diverge(verbs, add_guest)
     iso = verbs.add_parser("iso", help="write a bootable ISO for a guest")
     iso.add_argument("--engine", choices=ENGINES, default="auto")
     add_guest(iso)
@@ -159,7 +161,12 @@ def run_compare(args):
     return max(out.status for out in outs.values())
 
 
-VERBS = {"run": run, "compare": run_compare, "iso": iso}
+def run_diverge(args):
+    return diverge(args, guest_of(args))
+
+
+VERBS = {"run": run, "compare": run_compare, "diverge": run_diverge,
+         "iso": iso}
 
 
 def main():
