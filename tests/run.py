@@ -39,6 +39,22 @@ def run(case):
     return case, failure, time.monotonic() - start
 
 
+def run_all(cases, jobs):
+    """Run them and tell of each; how many failed."""
+    failed = 0
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        running = [pool.submit(run, case) for case in cases]
+        for job in concurrent.futures.as_completed(running):
+            case, failure, took = job.result()
+            failed += failure is not None
+            print(f"{'FAIL' if failure else 'ok':4} {case.name} "
+                  f"({took:.1f}s)", flush=True)
+            if failure:
+                print("     " + failure.strip().replace("\n", "\n     "),
+                      flush=True)
+    return failed
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("-j", type=int, default=os.cpu_count() or 1)
@@ -51,17 +67,8 @@ def main():
     if args.list:
         print("\n".join(case.name for case in cases))
         return 0
-    failed = 0
-    with concurrent.futures.ThreadPoolExecutor(args.j) as pool:
-        jobs = [pool.submit(run, case) for case in cases]
-        for job in concurrent.futures.as_completed(jobs):
-            case, failure, took = job.result()
-            failed += failure is not None
-            print(f"{'FAIL' if failure else 'ok':4} {case.name} "
-                  f"({took:.1f}s)", flush=True)
-            if failure:
-                print("     " + failure.strip().replace("\n", "\n     "),
-                      flush=True)
+    failed = run_all([case for case in cases if not case.alone], args.j)
+    failed += run_all([case for case in cases if case.alone], 1)
     print(f"{len(cases) - failed} passed, {failed} failed")
     return 1 if failed else 0
 

@@ -9,10 +9,14 @@ LOGS = BUILD / "check"
 
 
 class Case:
-    """A name and a function that raises AssertionError when it fails."""
+    """A name and a function that raises AssertionError when it fails.
 
-    def __init__(self, name, function, *args):
+    alone: it measures time, so nothing else may run beside it.
+    """
+
+    def __init__(self, name, function, *args, alone=False):
         self.name = name
+        self.alone = alone
         self.function = function
         self.args = args
 

@@ -78,7 +78,7 @@ def cases():
     yield Case("linux/bochs", lambda: boot(
         "linux-bochs", linux(append="pentest=poweroff"), on="bochs",
         timeout=900, dialog=[("expect", "PENUMBRA-GUEST-READY")]))
-    yield Case("linux/speed", speed)
+    yield Case("linux/speed", speed, alone=True)
     for flavour in ("686", "686-pae"):
         for memory in ("64M", "256M", "1G"):
             name = f"linux/{flavour}/{memory}"
