@@ -115,9 +115,9 @@ int main(void);
 int main(void)
 {
 	paging_on(0);
-	sweep(0x400000, 0);
-	sweep(0x400000, 0xffe);
-	sweep(0x1234567, 0x89);
+	sweep(0x800000, 0);
+	sweep(0x800000, 0xffe);
+	sweep(0x2345677, 0x89);
 	bits();
 	edges();
 	nowhere();
