@@ -56,7 +56,7 @@ struct bt_plain {
 	 * the mode, bt_tag_space(). Changing it forgets every entry at once.
 	 */
 	u64 tag_space;
-	u64 spare[8]; /* the engine's own plain words */
+	u64 ind_hits, ind_misses; /* of the indirect stub, in the table */
 };
 
 _Static_assert(sizeof(struct bt_plain) <= sizeof(((struct vcpu *)0)->engine),
@@ -73,8 +73,9 @@ static inline struct bt_plain *bt_plain(struct vcpu *v)
 	 EFLAGS_ID)
 
 /*
- * The table of indirect branch targets, direct-mapped by the low 12 bits of
- * the linear EIP. An entry is live when tag == -(tag_space | eip); a zero tag
+ * The table of indirect branch targets, direct-mapped by the low 16 bits of
+ * the linear EIP: large and sparse, since a kernel's return addresses spread
+ * over megabytes and a miss costs a hundred hits. An entry is live when tag == -(tag_space | eip); a zero tag
  * is never live since tag_space is not 0.
  */
 struct bt_target {
@@ -82,7 +83,7 @@ struct bt_target {
 	u64 exec; /* host address */
 };
 
-#define BT_TARGETS 4096
+#define BT_TARGETS 65536
 
 /* gen: 1 to BT_GEN_MAX. mode: bt/block.h. */
 #define BT_GEN_MAX 0x3ffffu

@@ -12,6 +12,7 @@
 #define BT_BLOCK_H
 
 #include "bt/abi.h"
+#include "cpu/insn.h"
 
 /*
  * Mode: what shapes a block besides its bytes.
@@ -27,6 +28,8 @@ enum bt_seg {
 
 /* The mode that v is in; see bt_can_translate(). */
 u32 bt_mode_of(const struct vcpu *v);
+/* This instruction was called out: modes may have to tell more apart. */
+void bt_mode_note_callout(const struct insn *insn);
 
 static inline unsigned bt_mode_cpl(u32 mode)
 {

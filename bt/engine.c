@@ -144,6 +144,7 @@ const u8 *bt_on_interp(struct vcpu *v)
 	count(CNT_CALLOUTS);
 	ring_add(RING_CALLOUT, v->rip, 0);
 	emu_step(bt.env.emu);
+	bt_mode_note_callout(&bt.env.emu->insn);
 	return bt_on_dispatch(v);
 }
 
@@ -175,6 +176,7 @@ const u8 *bt_on_callout(struct vcpu *v, const u8 *ret)
 	count(CNT_CALLOUTS);
 	ring_add(RING_CALLOUT, v->rip, 0);
 	emu_step(bt.env.emu);
+	bt_mode_note_callout(&bt.env.emu->insn);
 	bt.leave = LEAVE_NONE;
 	if (must_leave(v))
 		return NULL;

@@ -21,12 +21,31 @@ static enum bt_seg classify(const struct segment *s)
 	return s->base ? BT_SEG_BASED : BT_SEG_FLAT;
 }
 
+/*
+ * The segment registers that a mode tells apart. A kernel may leave FS or GS
+ * to its processes: it should not be translated once for each state that they
+ * leave it in, so those two join when code is seen to address through them.
+ * Till then such code, BT_SEG_OTHER to the translator, is called out.
+ */
+static u8 told_apart = BIT(SEG_ES) | BIT(SEG_SS) | BIT(SEG_DS);
+
+#define TOLD_APART_AFTER 16
+
+void bt_mode_note_callout(const struct insn *insn)
+{
+	static u8 callouts[SEG_GS + 1];
+
+	if (insn->has_mem && insn->seg >= SEG_FS && insn->seg <= SEG_GS &&
+	    ++callouts[insn->seg] == TOLD_APART_AFTER)
+		told_apart |= BIT(insn->seg);
+}
+
 u32 bt_mode_of(const struct vcpu *v)
 {
 	u32 mode = v->cpl;
 
 	for (unsigned n = SEG_ES; n <= SEG_GS; n++)
-		if (n != SEG_CS)
+		if (told_apart & BIT(n))
 			mode |= classify(&v->seg[n]) << (2 + 2 * n);
 	return mode;
 }

@@ -189,8 +189,34 @@ static void test_map(void)
 	CHECK(b->map[1].guest == 1);
 }
 
+/* GS makes a mode of its own only once code addresses through it. */
+static void test_mode(void)
+{
+	struct insn insn = { .has_mem = true, .seg = SEG_GS };
+	struct vcpu v;
+	u32 flat, mode;
+
+	memset(&v, 0, sizeof(v));
+	vcpu_reset_flat32(&v, 0, 0x10, 0x18);
+	flat = bt_mode_of(&v);
+	v.seg[SEG_GS].base = 0x1000;
+	v.seg[SEG_FS].ar = AR_UNUSABLE;
+	CHECK(bt_mode_of(&v) == flat && bt_mode_seg(flat, SEG_GS) ==
+	      BT_SEG_OTHER && bt_mode_seg(flat, SEG_DS) == BT_SEG_FLAT);
+	for (unsigned n = 0; n < 15; n++)
+		bt_mode_note_callout(&insn);
+	CHECK(bt_mode_of(&v) == flat);
+	bt_mode_note_callout(&insn);
+	mode = bt_mode_of(&v);
+	CHECK(bt_mode_seg(mode, SEG_GS) == BT_SEG_BASED);
+	CHECK(bt_mode_seg(mode, SEG_FS) == BT_SEG_OTHER);
+	v.seg[SEG_DS].base = 16;
+	CHECK(bt_mode_seg(bt_mode_of(&v), SEG_DS) == BT_SEG_BASED);
+}
+
 int main(void)
 {
+	test_mode();
 	test_find();
 	test_link();
 	test_drop();

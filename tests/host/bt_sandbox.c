@@ -330,6 +330,15 @@ static void handle(int sig, void (*fn)(int, siginfo_t *, void *))
 	sigaction(sig, &sa, NULL);
 }
 
+/* FS and GS are told apart in modes from the start. */
+static void use_fs_and_gs(void)
+{
+	for (u8 seg = SEG_FS; seg <= SEG_GS; seg++)
+		for (unsigned n = 0; n < 16; n++)
+			bt_mode_note_callout(&(struct insn){ .has_mem = true,
+							     .seg = seg });
+}
+
 void sb_init(void)
 {
 	int guest = memory_file(SB_SIZE), code = memory_file(CODE_BYTES);
@@ -347,6 +356,7 @@ void sb_init(void)
 		.size = CODE_BYTES, .meta = meta, .meta_size = sizeof(meta),
 		.targets = targets,
 	});
+	use_fs_and_gs();
 	/* ASan's shadow of low memory, which no test code touches. */
 	mprotect((void *)0x7fff8000, 0x8fff7000 - 0x7fff8000, PROT_NONE);
 	handle(SIGSEGV, on_fault);
