@@ -114,7 +114,8 @@ static const struct msr_row msr_rows[] = {
 	ROW(TSC_AUX, .feature = FEAT_RDTSCP, .offset = FIELD(tsc_aux),
 	    .writable = CANONICAL32),
 	{ .index = MSR_AMD_HWCR, .name = "HWCR", .feature = AMD_ONLY,
-	  .read = read_hwcr },
+	  .writable = BIT(6) /* FFDIS; no flush filter to turn off */,
+	  .read = read_hwcr, .write = write_ignored },
 	/* No extended MTRRs, no northbridge, no C1E state: all zero. */
 	{ .index = MSR_AMD_SYSCFG, .name = "SYSCFG", .feature = AMD_ONLY },
 	{ .index = MSR_AMD_NB_CFG, .name = "NB_CFG", .feature = AMD_ONLY },

@@ -816,6 +816,17 @@ static void test_amd_msrs(void)
 			CHECK(m->v.gpr[R_AX] == value && !m->v.gpr[R_DX],
 			      "%x", index);
 	}
+	/* Kernels of that family turn HWCR's TLB flush filter off. */
+	for (unsigned bit = 0; bit < 64; bit++) {
+		u64 value = BIT(24) ^ BIT(bit);
+
+		machine_reset();
+		m->v.gpr[R_CX] = 0xc0010015;
+		m->v.gpr[R_AX] = (u32)value;
+		m->v.gpr[R_DX] = value >> 32;
+		RUN(0x0f, 0x30);
+		check_fault("HWCR", bit == 6 ? NO_FAULT : VEC_GP, 0);
+	}
 	cpuid_policy_init(NULL, CPUID_POLICY_32);
 }
 
