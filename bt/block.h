@@ -150,6 +150,8 @@ struct bt_exit *bt_cache_exit_at(const struct bt_cache *c, const u8 *ret);
 void bt_cache_link(struct bt_exit *exit, struct bt_block *to);
 /* Cut every direct jump into b; they come to bt_on_link again. */
 void bt_cache_unlink(struct bt_block *b);
+/* Cut those out of b as well. */
+void bt_cache_isolate(struct bt_block *b);
 
 /* Drop what overlaps [gpa, gpa + len), within one frame: cut off from links,
  * hash and target table. Self-checking blocks stay. Returns how many. */
@@ -161,6 +163,9 @@ bool bt_cache_frame_tracked(const struct bt_cache *c, u64 gfn);
 /* Call fn for every live block of a frame; fn may drop it. */
 void bt_cache_each(struct bt_cache *c, u64 gfn,
 		   void (*fn)(void *ctx, struct bt_block *b), void *ctx);
+/* Call fn for every live block of all frames; fn may drop it. */
+void bt_cache_all(struct bt_cache *c,
+		  void (*fn)(void *ctx, struct bt_block *b), void *ctx);
 /* Forget everything, target table included. No block may be running. */
 void bt_cache_flush(struct bt_cache *c);
 

@@ -139,10 +139,36 @@ static void code_written(void *ctx, gpa_t gpa, const void *old, unsigned size)
 		untrack_if_empty(gfn);
 }
 
+/* Keep a block that is still found where it was translated, without links
+ * into other pages where a CR3 load may now move it. */
+static void recheck_block(void *ctx, struct bt_block *b)
+{
+	struct pagefault pf;
+	struct walk w;
+
+	if (!gwalk(bt.env.gpm, &bt.mode, GVA(b->eip), ACC_FETCH, false, &w,
+		   &pf) ||
+	    w.gpa.a != b->gpa.a || !codemap_add(b->eip, &w)) {
+		drop_block(NULL, b);
+		untrack_if_empty(b->gpa.a >> PAGE_SHIFT);
+	} else if (!codemap_global(b->eip)) {
+		bt_cache_isolate(b);
+	}
+}
+
+/* Recorded mappings have changed: what relied on them goes. */
+static void remap(void)
+{
+	codemap_clear();
+	bt_cache_all(&cache, recheck_block, NULL);
+	blocks_changed();
+	new_targets_generation();
+}
+
 void blocks_invlpg(gva_t gva)
 {
 	if (!codemap_check_region(gva))
-		flush_all();
+		remap();
 }
 
 void blocks_flush_tlb(unsigned what)
@@ -157,7 +183,7 @@ void blocks_flush_tlb(unsigned what)
 	cr4 = v->cr4;
 	efer = v->efer;
 	if (format || ((what & MODE_PAGING) && !codemap_check_all()))
-		flush_all();
+		remap();
 	else if (codemap_forget_local())
 		new_targets_generation();
 }
@@ -330,7 +356,10 @@ static struct bt_block *find_block(struct vcpu *v, u32 mode)
 	if (b && bt.env.icount && !block_fits(v, b))
 		b = cut_block(v, b);
 	if (b && !codemap_add(eip, &w)) {
-		flush_all(); /* full, or mapped otherwise: start over */
+		if (codemap_full())
+			flush_all();
+		else
+			remap(); /* a mapping that was not flushed */
 		return NULL;
 	}
 	if (b && made && !bt.env.icount)

@@ -223,6 +223,12 @@ static void unlink_outgoing(struct bt_block *b)
 	}
 }
 
+void bt_cache_isolate(struct bt_block *b)
+{
+	bt_cache_unlink(b);
+	unlink_outgoing(b);
+}
+
 static void forget_target(struct bt_cache *c, const struct bt_block *b)
 {
 	struct bt_target *t = &c->cfg.targets[b->eip & (BT_TARGETS - 1)];
@@ -250,8 +256,7 @@ void bt_cache_drop_block(struct bt_cache *c, struct bt_block *b)
 		return;
 	if (b->flags & BT_BLOCK_INSERTED)
 		remove_from_lists(c, b);
-	bt_cache_unlink(b);
-	unlink_outgoing(b);
+	bt_cache_isolate(b);
 	forget_target(c, b);
 	b->flags |= BT_BLOCK_DEAD;
 }
@@ -266,6 +271,14 @@ void bt_cache_each(struct bt_cache *c, u64 gfn,
 		if (b->gpa.a >> PAGE_SHIFT == gfn)
 			fn(ctx, b);
 	}
+}
+
+void bt_cache_all(struct bt_cache *c,
+		  void (*fn)(void *ctx, struct bt_block *b), void *ctx)
+{
+	for (u32 i = 0; i < c->block_count; i++)
+		if (!(c->order[i]->flags & BT_BLOCK_DEAD))
+			fn(ctx, c->order[i]);
 }
 
 unsigned bt_cache_drop(struct bt_cache *c, gpa_t gpa, u32 len)

@@ -100,6 +100,11 @@ bool codemap_add(u32 eip, const struct walk *w)
 	return true;
 }
 
+bool codemap_full(void)
+{
+	return used == LEAVES;
+}
+
 bool codemap_global(u32 eip)
 {
 	const struct leaf *l = find(eip);

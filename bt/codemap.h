@@ -14,6 +14,8 @@
  * something else for it. */
 bool codemap_add(u32 eip, const struct walk *w);
 
+bool codemap_full(void);
+
 /* Is eip recorded at a mapping that no CR3 load changes? */
 bool codemap_global(u32 eip);
 

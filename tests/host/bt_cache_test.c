@@ -122,6 +122,12 @@ static void test_link(void)
 	CHECK(is_unlinked(&a->exits[0]) && is_unlinked(&c->exits[1]));
 	CHECK(is_linked(&a->exits[1], a) && !b->incoming);
 	bt_cache_link(&c->exits[0], a);
+	bt_cache_link(&a->exits[0], b);
+	bt_cache_isolate(a);
+	CHECK(is_unlinked(&a->exits[0]) && is_unlinked(&a->exits[1]));
+	CHECK(is_unlinked(&c->exits[0]) && !b->incoming);
+	bt_cache_link(&a->exits[1], a);
+	bt_cache_link(&c->exits[0], a);
 	bt_cache_drop_block(&cache, a);
 	CHECK(is_unlinked(&a->exits[1]) && is_unlinked(&c->exits[0]));
 	bt_cache_link(&c->exits[0], a); /* dead: refused */
@@ -155,6 +161,28 @@ static void test_drop(void)
 	bt_cache_drop_block(&cache, c);
 	bt_cache_drop_block(&cache, c);
 	CHECK(!bt_cache_find(&cache, GPA(0x1020), EIP + 32, 0));
+}
+
+static unsigned seen;
+
+static void drop_odd(void *ctx, struct bt_block *b)
+{
+	seen++;
+	if (b->eip & 16)
+		bt_cache_drop_block(ctx, b);
+}
+
+static void test_all(void)
+{
+	reset();
+	for (u32 n = 0; n < 10; n++)
+		make(EIP + 16 * n, 0x1000 + 0x810 * n, 0, n & 2);
+	seen = 0;
+	bt_cache_all(&cache, drop_odd, &cache);
+	CHECK(seen == 10, "%u", seen);
+	seen = 0;
+	bt_cache_all(&cache, drop_odd, &cache);
+	CHECK(seen == 5, "%u", seen);
 }
 
 static void test_full(void)
@@ -220,6 +248,7 @@ int main(void)
 	test_find();
 	test_link();
 	test_drop();
+	test_all();
 	test_full();
 	test_map();
 	return test_end("bt_cache");
