@@ -18,6 +18,7 @@ import struct
 import subprocess
 import termios
 import time
+import tty
 
 MIB = 1 << 20
 ENDS = ("exit-port", "power-off", "halt", "reset", "emulator-failed")
@@ -195,14 +196,22 @@ BOCHS_ENDS = (
 )
 
 
+SCREEN = re.compile(rb'connected to screen "([^"]+)"')
+
+
 class Bochs:
-    """Bochs as Debian builds it: with its debugger, on a terminal of ours."""
+    """Bochs as Debian builds it: with its debugger, on a terminal of ours.
+
+    The guest's screen goes to a second terminal, which Bochs makes and names
+    on the first. It stops for good once either holds all that it can.
+    """
 
     def __init__(self, iso, memory, folder, cpu=None, dialog=False, **_):
         self.folder = pathlib.Path(folder)
         self.status = None
         self.seen = 0           # bytes read of the serial file
-        self.listener = self.link = None
+        self.listener = self.link = self.screen = None
+        self.said = b""         # on its terminal, until it has named SCREEN
         serial = f"mode=file, dev={folder}/serial"
         if dialog:
             serial = f"mode=socket-client, dev=localhost:{self.listen()}"
@@ -236,8 +245,7 @@ class Bochs:
             time.sleep(min(left, 0.02))
 
     def read_now(self):
-        if select.select([self.terminal], [], [], 0)[0]:
-            drain(self.terminal)  # the screen: nobody looks
+        self.drain_screens()
         if self.listener:
             return self.read_socket()
         with open(self.folder / "serial", "rb") as file:
@@ -245,6 +253,19 @@ class Bochs:
             data = file.read()
         self.seen += len(data)
         return data
+
+    def drain_screens(self):
+        """Nobody looks, but what is full stops Bochs."""
+        for fd in (self.terminal, self.screen):
+            if fd is not None and select.select([fd], [], [], 0)[0]:
+                text = drain(fd)
+                if self.screen is None:
+                    self.said += text
+        match = self.screen is None and SCREEN.search(self.said)
+        if match:
+            self.screen = os.open(
+                match.group(1), os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+            tty.setraw(self.screen)
 
     def read_socket(self):
         try:
@@ -281,6 +302,8 @@ class Bochs:
             self.process.kill()
         self.process.wait()
         os.close(self.terminal)
+        if self.screen is not None:
+            os.close(self.screen)
         for link in filter(None, (self.link, self.listener)):
             link.close()
 
