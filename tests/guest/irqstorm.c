@@ -24,10 +24,16 @@ static void init_pic(void)
 	outb(0x21, 0xff), outb(0xa1, 0xff);
 }
 
+/*
+ * As fast as leaves time for the code itself: an interpreter on an emulator
+ * runs a few thousand instructions between two ticks.
+ */
 static void start_timer(void)
 {
+	u32 rate = command_line()[0] == 's' ? 11932 : 1193; /* 100 Hz, 1 kHz */
+
 	outb(0x21, 0xfe);
-	outb(0x43, 0x34), outb(0x40, 0x80), outb(0x40, 2); /* 1.8 kHz */
+	outb(0x43, 0x34), outb(0x40, (u8)rate), outb(0x40, (u8)(rate >> 8));
 }
 
 static NOINLINE u32 fib(u32 n)
@@ -126,7 +132,7 @@ int main(void)
 	for (u32 paged = 0; paged < 2; paged++) {
 		ticks = 0;
 		__asm__ volatile("sti" : : : "memory");
-		while (ticks < 300 || rounds < 10) {
+		while (ticks < 100 || rounds < 5) {
 			u32 noisy = round_of();
 
 			check(noisy == quiet, "the sum under interrupts");
@@ -135,7 +141,7 @@ int main(void)
 				break;
 		}
 		__asm__ volatile("cli" : : : "memory");
-		print("300 ticks and more, sum %08x\n", quiet);
+		print("100 ticks and more, sum %08x\n", quiet);
 		if (!paged)
 			paging_on(0x10);
 	}
