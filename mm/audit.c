@@ -124,14 +124,27 @@ static void check_level2(struct audit *a, const struct spage *p, unsigned i)
 	check_leaf(a, p, i, r, gfn);
 }
 
+/* Not present in hardware means not present for the guest. */
+static void check_unmade(struct audit *a, const struct spage *p, unsigned i)
+{
+	u64 e = spage_table(a->s, p)[i];
+
+	if (a->s->empty && e != a->s->empty)
+		expect(a, !e && !p->role.direct &&
+			  !(table_entry_read(a->s, p, i) & PTE_P), p, i,
+		       "not present, but it is for the guest");
+}
+
 static void check_page(struct audit *a, const struct spage *p)
 {
 	const u64 *table = spage_table(a->s, p);
 	u32 live = 0;
 
 	for (unsigned i = 0; i < SLOTS; i++) {
-		if (!table[i])
+		if (!entry_made(a->s, table[i])) {
+			check_unmade(a, p, i);
 			continue;
+		}
 		live++;
 		expect(a, rmap_holds(a->s, spage_slot(a->s, p, i)), p, i,
 		       "not in the reverse map");
@@ -165,7 +178,7 @@ static void check_root(struct audit *a, const struct root *r)
 	u32 slot = a->s->root_slots + 4 * (u32)(r - a->s->roots);
 
 	for (unsigned i = 0; i < 4; i++) {
-		if (!r->pdpt[i])
+		if (!entry_made(a->s, r->pdpt[i]))
 			continue;
 		if (root_right(a->s, r, i) && rmap_holds(a->s, slot + i))
 			continue;

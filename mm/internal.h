@@ -11,6 +11,10 @@
  * of the hardware's sight in time proportional to its uses.
  *
  * Upper entries grant everything; leaves carry the rights of all levels.
+ *
+ * An entry that is not made is `empty`: 0, or with shadow_config.trap_bit a
+ * present entry that faults. Then 0 says that the guest's own entry is not
+ * present, which is kept exact, since guest tables are traced.
  */
 #ifndef MM_INTERNAL_H
 #define MM_INTERNAL_H
@@ -81,6 +85,9 @@ struct shadow {
 	struct gpm *gpm;
 	struct track *track;
 
+	u64 empty;      /* an entry that is not made */
+	u64 empty_root; /* the same of a root: its table is page 0 */
+
 	/* Page 0 is never used, so 0 means "none" for pages and slots. */
 	u64 *tables;
 	hpa_t tables_hpa;
@@ -143,6 +150,12 @@ void leaf_prefetch(struct shadow *s, struct spage *p, unsigned slot,
 void shadow_fill(struct shadow *s, const struct walk_mode *m, gva_t gva,
 		 const struct walk *w, bool kernel_write);
 
+/* What the unmade slot of a page says, its guest entry being `guest`. */
+static inline u64 entry_unmade(const struct shadow *s, u64 guest)
+{
+	return guest & PTE_P ? s->empty : 0;
+}
+
 /* shadow_pool.c */
 struct spage *spage_get(struct shadow *s, u64 gfn, union role role);
 struct spage *spage_first(const struct shadow *s, u64 gfn);
@@ -162,6 +175,7 @@ void root_free(struct shadow *s);
 void shadow_traced(void *ctx, gpa_t gpa, const void *old, unsigned size);
 
 /* rmap.c */
+void rmap_unmake(struct shadow *s, u32 slot, u64 guest);
 void rmap_set(struct shadow *s, u32 slot, u64 entry);
 void rmap_clear(struct shadow *s, u32 slot);
 void rmap_protect(void *ctx, u64 gfn);
@@ -189,6 +203,11 @@ static inline u64 *slot_entry(const struct shadow *s, u32 slot)
 		return &s->tables[slot];
 	slot -= s->root_slots;
 	return &s->roots[slot / 4].pdpt[slot % 4];
+}
+
+static inline bool entry_made(const struct shadow *s, u64 e)
+{
+	return e && e != s->empty && e != s->empty_root;
 }
 
 /* 1, 2, or 3 for a root's. */

@@ -28,7 +28,7 @@ void rmap_set(struct shadow *s, u32 slot, u64 entry)
 	u64 *e = slot_entry(s, slot);
 	u32 *head = list_of(s, slot_level(s, slot), entry);
 
-	assert(!*e);
+	assert(!entry_made(s, *e));
 	s->links[slot] = (struct link){ *head, 0 };
 	if (*head)
 		s->links[*head].prev = slot;
@@ -37,14 +37,23 @@ void rmap_set(struct shadow *s, u32 slot, u64 entry)
 	*(volatile u64 *)e = entry;
 }
 
-/* The slot must not be empty. */
+/* Say of the slot, which is not made, what the guest's entry says. */
+void rmap_unmake(struct shadow *s, u32 slot, u64 guest)
+{
+	u64 *e = slot_entry(s, slot);
+
+	assert(!entry_made(s, *e));
+	*(volatile u64 *)e = entry_unmade(s, guest);
+}
+
+/* The slot must be made. */
 void rmap_clear(struct shadow *s, u32 slot)
 {
 	u64 *e = slot_entry(s, slot);
 	u32 *head = list_of(s, slot_level(s, slot), *e);
 	struct link *l = &s->links[slot];
 
-	*(volatile u64 *)e = 0;
+	*(volatile u64 *)e = slot < s->root_slots ? s->empty : s->empty_root;
 	if (l->prev)
 		s->links[l->prev].next = l->next;
 	else
@@ -63,7 +72,7 @@ bool rmap_holds(struct shadow *s, u32 slot)
 	if ((l->prev ? s->links[l->prev].next : *head) != slot)
 		return false;
 	return !l->next || (s->links[l->next].prev == slot &&
-			    *slot_entry(s, l->next));
+			    entry_made(s, *slot_entry(s, l->next)));
 }
 
 /* The frame has become tracked: no writable entry for it may be left. */

@@ -60,9 +60,20 @@ static bool arrays(struct shadow *s, bool take)
 	return true;
 }
 
+/* Where an entry that is not made must trap, so must a root's: by page 0. */
+static void init_empty(struct shadow *s)
+{
+	s->empty = PTE_P | s->cfg.trap_bit;
+	s->empty_root = s->tables_hpa.a | PTE_P;
+	for (unsigned i = 0; i < SLOTS; i++)
+		s->tables[i] = s->empty;
+}
+
 static void init_pool(struct shadow *s)
 {
 	s->tables_hpa = host_phys(s->tables);
+	if (s->cfg.trap_bit)
+		init_empty(s);
 	for (u32 i = s->page_count - 1; i; i--) {
 		s->pages[i].hash_next = s->free_head;
 		s->free_head = i;
@@ -84,11 +95,15 @@ struct shadow *shadow_create(const struct shadow_config *config)
 	s->hash_mask = hash_size(s->page_count) - 1;
 	s->root_slots = s->page_count * SLOTS;
 	s->root_count = root_count_for(s->page_count);
-	if (!arrays(s, true) || !root_init(s)) {
+	if (!arrays(s, true)) {
 		shadow_destroy(s);
 		return NULL;
 	}
 	init_pool(s);
+	if (!root_init(s)) {
+		shadow_destroy(s);
+		return NULL;
+	}
 	s->track->protect = rmap_protect;
 	s->track->protect_ctx = s;
 	track_subscriber(s->track, TRACK_SHADOW, shadow_traced, s);
@@ -253,12 +268,15 @@ static bool in_large_page(const struct shadow *s, gva_t gva)
 
 	if (s->stale & STALE_TABLE)
 		return true;
-	if (!s->current || !(e = s->current->pdpt[gva.a >> 30]))
+	if (!s->current)
+		return false;
+	e = s->current->pdpt[gva.a >> 30];
+	if (!entry_made(s, e))
 		return false;
 	pd = spage_table(s, entry_child(s, e));
 	for (unsigned n = 0; n < 2; n++) {
 		e = pd[i ^ n];
-		if (e && (!entry_is_table(2, e) ||
+		if (entry_made(s, e) && (!entry_is_table(2, e) ||
 			  entry_child(s, e)->role.direct))
 			return true;
 	}
@@ -292,6 +310,11 @@ void shadow_flush(struct shadow *s, const struct walk_mode *m, bool global)
 	if (global)
 		tell_unmapped(s, 0, GIB(4));
 	shadow_leave(s);
+}
+
+bool shadow_traps(const struct shadow *s)
+{
+	return s->cfg.trap_bit;
 }
 
 hpa_t shadow_root(struct shadow *s, const struct walk_mode *m)

@@ -27,6 +27,13 @@ struct shadow_config {
 	bool kernel_nx;      /* bt: supervisor leaves carry NX (D13) */
 	u8 prefetch;         /* ready neighbours filled with a leaf; 8 is good */
 	/*
+	 * A reserved bit of the hardware's entries, or 0. With it every entry
+	 * that is not made yet is present and carries the bit, so that P = 0
+	 * in an entry means exactly P = 0 in the guest's: a not-present fault
+	 * is the guest's own. For SHADOW_ROOT_PAE.
+	 */
+	u64 trap_bit;
+	/*
 	 * Upper half of every 4-level root: entries 256..511 are copied from
 	 * this PML4 page when a root is made (D13). NULL in tests and vmx.
 	 */
@@ -79,6 +86,9 @@ void shadow_flush(struct shadow *s, const struct walk_mode *m, bool global);
  * guest has paging on (both off for an unpaged guest: its pages are U = 1).
  */
 hpa_t shadow_root(struct shadow *s, const struct walk_mode *m);
+
+/* Are all not-present faults of the hardware the guest's own (trap_bit)? */
+bool shadow_traps(const struct shadow *s);
 
 /*
  * Compare every present shadow entry with the guest's tables, and the reverse

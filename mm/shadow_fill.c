@@ -28,7 +28,7 @@ static struct spage *child_at(struct fill *f, u32 slot, u64 gfn,
 	struct spage *child = spage_get(s, gfn, role);
 	u64 e = *slot_entry(s, slot);
 
-	if (e) {
+	if (entry_made(s, e)) {
 		if (entry_is_table(slot_level(s, slot), e) &&
 		    entry_child(s, e) == child)
 			return child;
@@ -99,7 +99,7 @@ static void set_leaf(struct fill *f, u32 slot, u64 entry)
 		shadow_flush_slot(s, slot);
 		return;
 	}
-	if (old) {
+	if (entry_made(s, old)) {
 		spage_drop_entry(s, slot);
 		shadow_flush_slot(s, slot);
 	}
@@ -116,7 +116,7 @@ static void fill_direct(struct fill *f, struct spage *p, unsigned skip)
 	for (unsigned i = 0; i < SLOTS; i++) {
 		u64 e;
 
-		if (i == skip || table[i])
+		if (i == skip || entry_made(f->s, table[i]))
 			continue;
 		e = leaf_entry(f->s, flags, p->gfn + i);
 		if (e)

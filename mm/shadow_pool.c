@@ -34,6 +34,16 @@ struct spage *spage_next(const struct shadow *s, const struct spage *p)
 	return match(s, p->hash_next, p->gfn);
 }
 
+/* Every slot as the guest's entry is: a scan saves it a fault each. */
+static void unmake_all(struct shadow *s, const struct spage *p)
+{
+	u64 *table = spage_table(s, p);
+
+	for (unsigned i = 0; i < SLOTS; i++)
+		table[i] = p->role.direct ? s->empty :
+			   entry_unmade(s, table_entry_read(s, p, i));
+}
+
 static struct spage *make(struct shadow *s, u64 gfn, union role role)
 {
 	u32 i = s->free_head, *head = bucket(s, gfn);
@@ -45,6 +55,8 @@ static struct spage *make(struct shadow *s, u64 gfn, union role role)
 	*p = (struct spage){ .gfn = gfn, .role = role, .hash_next = *head,
 			     .used = true, .recent = true };
 	*head = i;
+	if (s->empty)
+		unmake_all(s, p);
 	/* The processor may still cache this table in its former use. */
 	if (s->stale & STALE_TABLE)
 		shadow_flush_all(s);
@@ -79,7 +91,7 @@ static void set_several(struct shadow *s, struct spage *p)
 
 	p->several = true;
 	for (unsigned i = 0; p->role.level == 2 && i < SLOTS; i++)
-		if (table[i] && entry_is_table(2, table[i]))
+		if (entry_made(s, table[i]) && entry_is_table(2, table[i]))
 			entry_child(s, table[i])->several = true;
 }
 
@@ -114,7 +126,7 @@ static void release(struct shadow *s, struct spage *p)
 	const u64 *table = spage_table(s, p);
 
 	for (unsigned i = 0; p->live; i++)
-		if (table[i])
+		if (entry_made(s, table[i]))
 			spage_drop_entry(s, spage_slot(s, p, i));
 	unhash(s, p);
 	if (!p->role.direct && !spage_first(s, p->gfn))
@@ -154,7 +166,7 @@ static bool in_current_root(const struct shadow *s, const struct spage *p)
 	for (unsigned i = 0; i < 4; i++) {
 		u64 e = s->current->pdpt[i];
 
-		if (e && entry_child(s, e) == p)
+		if (entry_made(s, e) && entry_child(s, e) == p)
 			return true;
 	}
 	return false;

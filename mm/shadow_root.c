@@ -67,7 +67,7 @@ static void root_empty(struct shadow *s, struct root *r)
 	u32 slot = s->root_slots + 4 * (u32)(r - s->roots);
 
 	for (unsigned i = 0; i < 4; i++)
-		if (r->pdpt[i])
+		if (entry_made(s, r->pdpt[i]))
 			spage_drop_entry(s, slot + i);
 }
 
@@ -120,6 +120,8 @@ static bool init_pae(struct shadow *s)
 		return false;
 	for (u32 i = 0; i < s->root_count; i++) {
 		s->roots[i].pdpt = pdpts + 4 * i;
+		for (unsigned n = 0; n < 4; n++)
+			pdpts[4 * i + n] = s->empty_root;
 		s->roots[i].hpa = host_phys(pdpts + 4 * i);
 	}
 	return true;

@@ -61,21 +61,27 @@ static void leaf_changed(struct shadow *s, struct spage *p, unsigned i, u64 now)
 
 	if (leaf_decode(p, now, &r, &gfn))
 		e = leaf_entry(s, leaf_flags(s, p->role, r, false), gfn);
-	if (e == was)
+	if (e && e == was)
 		return;
-	if (was)
+	if (entry_made(s, was))
 		spage_drop_entry(s, slot);
 	if (e)
 		rmap_set(s, slot, e);
+	else
+		rmap_unmake(s, slot, now);
 }
 
 /* The one or two slots of a changed level 2 entry go. */
 static void directory_changed(struct shadow *s, struct spage *p, unsigned i,
-			      unsigned n)
+			      unsigned n, u64 now)
 {
-	for (; n; n--, i++)
-		if (*slot_entry(s, spage_slot(s, p, i)))
-			spage_drop_entry(s, spage_slot(s, p, i));
+	for (; n; n--, i++) {
+		u32 slot = spage_slot(s, p, i);
+
+		if (entry_made(s, *slot_entry(s, slot)))
+			spage_drop_entry(s, slot);
+		rmap_unmake(s, slot, now);
+	}
 }
 
 /* Slots that guest entry `index` stands for in page p; 0: none here. */
@@ -113,7 +119,7 @@ static void entry_written(struct shadow *s, struct spage *p,
 	if (before != now && p->role.level == 1)
 		leaf_changed(s, p, first, now);
 	else if (before != now)
-		directory_changed(s, p, first, n);
+		directory_changed(s, p, first, n, now);
 	if (before != now && only_flags_set(before, now))
 		return; /* a page walk's */
 	p->writes++;

@@ -43,6 +43,7 @@ struct world {
 	struct psc psc[16];
 	unsigned tables; /* guest page tables */
 	bool kernel_nx;
+	u64 trap_bit;
 	enum shadow_root_kind kind;
 	u64 seed;
 	unsigned long filled, traced, mmio, guest, hits;
@@ -98,8 +99,14 @@ static void on_unmapped(void *ctx, gva_t gva, u64 size)
 	CHECK(gva.a + size <= GIB(4), "range %llx", (unsigned long long)gva.a);
 }
 
-/* What the hardware's tables say: leaf with rights, false when not present. */
-static bool hw_walk(struct world *w, hpa_t root, u64 gva, u64 *gpa, u64 *flags)
+#define TRAP_BIT BIT(51)
+
+/*
+ * What the hardware's tables say: leaf with rights, false when not present or
+ * with a reserved bit set (then *reserved).
+ */
+static bool hw_walk(struct world *w, hpa_t root, u64 gva, u64 *gpa, u64 *flags,
+		    bool *reserved)
 {
 	const u64 *pdpt, *pd, *pt;
 	u64 e;
@@ -110,19 +117,22 @@ static bool hw_walk(struct world *w, hpa_t root, u64 gva, u64 *gpa, u64 *flags)
 	} else {
 		pdpt = host_virt(root);
 	}
+	*reserved = false;
 	e = pdpt[gva >> 30];
 	if (!(e & PTE_P))
 		return false;
 	pd = host_virt(HPA(e & PTE_ADDR));
 	e = pd[gva >> 21 & 511];
-	if (!(e & PTE_P))
+	*reserved = w->trap_bit && (e & PTE_P) && (e & w->trap_bit);
+	if (!(e & PTE_P) || *reserved)
 		return false;
 	if (e & PTE_PS) {
 		*gpa = (e & BITS(51, 21)) - w->g.hpa.a + (gva & 0x1fffff);
 	} else {
 		pt = host_virt(HPA(e & PTE_ADDR));
 		e = pt[gva >> 12 & 511];
-		if (!(e & PTE_P))
+		*reserved = w->trap_bit && (e & PTE_P) && (e & w->trap_bit);
+		if (!(e & PTE_P) || *reserved)
 			return false;
 		*gpa = (e & PTE_ADDR) - w->g.hpa.a + (gva & 0xfff);
 	}
@@ -240,7 +250,7 @@ static void psc_access(struct world *w, u64 gva)
 	if (!c->valid || c->gva != gva >> 21)
 		return;
 	e = c->table[gva >> 12 & 511];
-	if (!(e & PTE_P))
+	if (!(e & PTE_P) || (e & w->trap_bit))
 		return;
 	now = entry_child(w->s, host_phys(c->table).a);
 	CHECK(now->gfn == c->was.gfn && now->role.word == c->was.role.word,

@@ -11,15 +11,30 @@
  */
 #include "tests/host/shadow_hw.h"
 
+/* With trapping entries, P = 0 is shown to the guest without our help. */
+static void check_absent(struct world *w, u64 gva, unsigned acc, bool reserved)
+{
+	struct pagefault pf = { .error = PFEC_P };
+	struct walk gw;
+
+	if (!w->trap_bit || reserved)
+		return;
+	CHECK(!gwalk(&w->g, &w->m, GVA(gva), acc, false, &gw, &pf) &&
+	      !(pf.error & PFEC_P), "gva %llx: the guest's is present",
+	      (unsigned long long)gva);
+}
+
 static void compare(struct world *w, hpa_t root, u64 gva, unsigned acc)
 {
 	struct pagefault pf;
 	struct walk gw;
 	u64 gpa, flags;
-	bool ok;
+	bool ok, reserved;
 
-	if (!hw_walk(w, root, gva, &gpa, &flags))
+	if (!hw_walk(w, root, gva, &gpa, &flags, &reserved)) {
+		check_absent(w, gva, acc, reserved);
 		return;
+	}
 	CHECK(gpa < RAM, "leaf outside the guest's memory");
 	if (!possible(w, acc) || !hw_allows(w, flags, acc))
 		return;
@@ -116,7 +131,8 @@ static void guest_access(struct world *w, u64 gva, unsigned acc)
 		return;
 	for (unsigned tries = 0;; tries++) {
 		hpa_t root = shadow_root(w->s, &w->m);
-		bool present = hw_walk(w, root, gva, &gpa, &flags);
+		bool reserved;
+		bool present = hw_walk(w, root, gva, &gpa, &flags, &reserved);
 
 		CHECK(tries < 4, "gva %llx acc %x does not settle",
 		      (unsigned long long)gva, acc);
@@ -129,7 +145,9 @@ static void guest_access(struct world *w, u64 gva, unsigned acc)
 			return;
 		}
 		switch (shadow_fault(w->s, &w->m, GVA(gva),
-				     hw_error(present, acc), &pf, &at)) {
+				     hw_error(present || reserved, acc) |
+					     (reserved ? (u32)PFEC_RSVD : 0),
+				     &pf, &at)) {
 		case SHADOW_FILLED:
 			w->filled++;
 			break;
@@ -322,12 +340,13 @@ static void step(struct world *w)
 }
 
 static void world_init(struct world *w, u64 seed, enum shadow_root_kind kind,
-		       bool kernel_nx, u32 pool)
+		       bool kernel_nx, u32 pool, bool traps)
 {
 	struct shadow_config c = {
 		.gpm = &w->g, .root_kind = kind, .pool_pages = pool,
 		.nx = true, .kernel_nx = kernel_nx,
 		.prefetch = seed & 1 ? 8 : 0,
+		.trap_bit = traps ? TRAP_BIT : 0,
 		.tlb_flush = on_flush, .unmapped = on_unmapped, .ctx = w,
 	};
 
@@ -336,6 +355,7 @@ static void world_init(struct world *w, u64 seed, enum shadow_root_kind kind,
 	w->kind = kind;
 	w->tables = pool < 100 ? 60 : 12;
 	w->kernel_nx = kernel_nx;
+	w->trap_bit = c.trap_bit;
 	w->ram = palloc(FRAMES, MIB(2));
 	w->bits = palloc(ALIGN_UP(FRAMES, PAGE_SIZE) / PAGE_SIZE, PAGE_SIZE);
 	gpm_init(&w->g, w->ram, host_phys(w->ram), RAM);
@@ -362,7 +382,8 @@ static void run(u64 seed, unsigned steps)
 	struct world *w = malloc(sizeof(*w));
 
 	world_init(w, seed, seed & 2 ? SHADOW_ROOT_PAE : SHADOW_ROOT_4LEVEL,
-		   seed & 4, seed & 8 ? 64 : 400);
+		   seed & 4, seed & 8 ? 64 : 400,
+		   (seed & 0x12) == 0x12);
 	for (unsigned i = 0; i < 12 * w->tables; i++)
 		edit_entry(w);
 	for (unsigned i = 0; i < steps && !test_failed; i++) {
@@ -391,7 +412,7 @@ static void run_pool(void)
 	struct world *w = malloc(sizeof(*w));
 	u64 e = PTE_P | PTE_W | PTE_U, pd, pt;
 
-	world_init(w, 4, SHADOW_ROOT_4LEVEL, true, 64);
+	world_init(w, 4, SHADOW_ROOT_4LEVEL, true, 64, false);
 	w->m.format = WALK_32BIT;
 	for (unsigned p = 0; p < PROCESSES; p++) {
 		pd = (TABLE_AT + p) << PAGE_SHIFT;
@@ -423,7 +444,7 @@ static void run_pool(void)
 
 int main(void)
 {
-	for (u64 seed = 1; seed <= 48 && !test_failed; seed++)
+	for (u64 seed = 1; seed <= 64 && !test_failed; seed++)
 		run(seed, 1500);
 	run_pool();
 	return test_end("shadow");
