@@ -14,6 +14,7 @@
 #include "boot/multiboot.h"
 #include "boot/select.h"
 #include "bt/bt.h"
+#include "kernel/caps.h"
 #include "kernel/host.h"
 #include "kernel/instr.h"
 #include "kernel/paging.h"
@@ -152,6 +153,12 @@ static void host_leaf(u32 leaf, u32 subleaf, struct cpuid_regs *regs)
 
 static const struct cpuid_host host_cpuid = { .leaf = host_leaf };
 
+/* Bit 51 is reserved in entries unless physical addresses have 52 bits. */
+static u64 trap_bit(const struct engine *engine)
+{
+	return engine == &vmx_engine && host_caps.phys_bits < 52 ? BIT(51) : 0;
+}
+
 static struct vm *create(const struct engine *engine)
 {
 	struct vm_config config = {
@@ -161,6 +168,7 @@ static struct vm *create(const struct engine *engine)
 		.root_kind = engine == &vmx_engine ? SHADOW_ROOT_PAE
 						   : SHADOW_ROOT_4LEVEL,
 		.host_pml4 = paging_host_pml4(),
+		.trap_bit = trap_bit(engine),
 		.cache_bytes = options.cache ? options.cache : DEFAULT_CACHE,
 		.icount = options.time == TIME_ICOUNT,
 		.trace_from = options.trace_from,

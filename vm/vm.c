@@ -123,6 +123,7 @@ static bool create_shadow(struct vm *vm)
 		.nx = true,
 		.kernel_nx = vm->config.root_kind == SHADOW_ROOT_4LEVEL,
 		.prefetch = 8,
+		.trap_bit = vm->config.trap_bit,
 		.host_pml4 = vm->config.host_pml4,
 		.alloc_low = shadow_alloc_low,
 		.tlb_flush = shadow_tlb_flush,

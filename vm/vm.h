@@ -35,6 +35,7 @@ struct vm_config {
 	const struct engine *fallback; /* the rest; may be the same */
 	enum shadow_root_kind root_kind;
 	const u64 *host_pml4; /* for 4-level shadow roots */
+	u64 trap_bit;         /* for PAE ones: mm/shadow.h */
 	u64 cache_bytes;      /* bt's translation cache */
 	bool icount;          /* time is the count of instructions */
 	u64 trace_from, trace_to, trace_every; /* digests, see vm/digest.c */

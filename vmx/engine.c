@@ -17,7 +17,7 @@
 #include "vmx/internal.h"
 #include "vmx/runnable.h"
 
-#define EXCEPTIONS (BIT(VEC_PF) | BIT(VEC_DB) | BIT(VEC_AC) | BIT(VEC_MC))
+#define EXCEPTIONS (BIT(VEC_DB) | BIT(VEC_AC) | BIT(VEC_MC))
 
 struct vmx vmx;
 
@@ -45,7 +45,6 @@ static const char *vmx_init(const struct engine_env *env)
 	if (why)
 		return why;
 	vmx_hw_init_vmcs(&vmx.caps, &vmx.controls);
-	vmcs_write(VMCS_EXCEPTION_BITMAP, EXCEPTIONS);
 	vmx_state_init();
 	return NULL;
 }
@@ -57,12 +56,38 @@ static bool vmx_can_run(const struct vcpu *v)
 
 /* --- What the interpreter and the shadow MMU tell ---------------------- */
 
+/* Do the guest's own fetch faults carry I/D? "Page-Fault Exceptions" */
+static bool shows_fetch(const struct walk_mode *m)
+{
+	return m->smep || (m->nxe && m->format == WALK_PAE);
+}
+
+/*
+ * Not-present faults are the guest's own, where the shadow tables see to it,
+ * and cost no exit. The real EFER.NXE is always set and makes fetch faults
+ * carry I/D, so a guest without it has to be shown them by us. With bit 14 of
+ * the bitmap clear, faults that do *not* match cause an exit.
+ */
+static void filter_page_faults(void)
+{
+	if (!shadow_traps(vmx.env.shadow)) {
+		vmcs_write(VMCS_EXCEPTION_BITMAP, EXCEPTIONS | BIT(VEC_PF));
+		return;
+	}
+	vmcs_write(VMCS_EXCEPTION_BITMAP, EXCEPTIONS);
+	vmcs_write(VMCS_PAGE_FAULT_MASK,
+		   shows_fetch(&vmx.mode) ? PFEC_P : PFEC_P | PFEC_I);
+	vmcs_write(VMCS_PAGE_FAULT_MATCH, 0);
+}
+
 static void vmx_mode_changed(struct vcpu *v, unsigned what)
 {
 	if (!(what & (MODE_CR3 | MODE_PAGING)))
 		return;
 	walk_mode_of(v, &vmx.mode);
 	vmx.root = shadow_root(vmx.env.shadow, &vmx.mode);
+	if (what & MODE_PAGING)
+		filter_page_faults();
 }
 
 /* --- Running ------------------------------------------------------------ */
