@@ -3,8 +3,8 @@
  * Translated blocks, the cache that holds them and the translator that makes
  * them. Pure: no guest memory but the bytes given, no vcpu, no engine.
  *
- * A block is a piece of guest code within one page, keyed by guest-physical
- * address, linear EIP and mode. Code lies in a bump arena that is seen twice:
+ * A block is a piece of guest code within one page (or one instruction across
+ * two), keyed by guest-physical address, linear EIP and mode. Code lies in a bump arena that is seen twice:
  * written through one mapping, executed through another. Blocks are dropped
  * singly (unlinked, never reused) and freed by a flush of the whole cache.
  */
@@ -81,11 +81,20 @@ struct bt_exit {
 #define BT_BLOCK_DEAD       BIT(1) /* dropped: its code may still be running */
 #define BT_BLOCK_INSERTED   BIT(2)
 
+/* A block among those of a frame; `next` is in the same hash bucket. */
+struct bt_frame {
+	u64 gfn;
+	struct bt_block *block;
+	struct bt_frame *next;
+};
+
 struct bt_block {
 	gpa_t gpa;
+	gpa_t tail_gpa; /* of the source bytes in the next linear page */
 	u32 eip;
 	u32 mode;
-	u16 guest_len; /* source bytes */
+	u16 guest_len; /* source bytes at gpa */
+	u16 tail_len;  /* and at tail_gpa; not 0: one instruction alone */
 	u16 insns;     /* guest instructions */
 	u16 counted;   /* of them, how many the block adds to v->insn_count */
 	u16 host_len;
@@ -99,7 +108,8 @@ struct bt_block {
 	const struct bt_map *map;
 	struct bt_exit exits[2];
 	struct bt_exit *incoming;
-	struct bt_block *next_hash, *next_frame;
+	struct bt_block *next_hash;
+	struct bt_frame frames[2];
 };
 
 /* Number of guest instructions in a block at most. */
@@ -127,7 +137,7 @@ struct bt_cache {
 	u32 flushes;
 	struct bt_block **order; /* every block by address, grows downwards */
 	struct bt_block *hash[BT_HASH];
-	struct bt_block *frame[BT_HASH];
+	struct bt_frame *frame[BT_HASH];
 	/* Blocks are made here and copied in whole words: a store to a page
 	 * that holds code costs a dear check under an emulator. */
 	u64 scratch[BT_BLOCK_BYTES / sizeof(u64)];
@@ -207,6 +217,12 @@ struct bt_xlate_req {
 	bool count;      /* add the translated instructions to v->insn_count */
 	u32 max_insns;   /* 0: as many as there is room for */
 	bool same_flags; /* call out what leaves flags that CPUs differ in */
+	/*
+	 * May be NULL. The bytes of the next linear page, if they can be
+	 * fetched, and where they lie. Asked for only when the instruction at
+	 * eip needs them.
+	 */
+	const u8 *(*next_page)(void *ctx, gpa_t *gpa);
 	/* May be NULL. True: make the instruction at eip a callout. */
 	bool (*want_callout)(void *ctx, u32 eip);
 	void *ctx;

@@ -139,19 +139,53 @@ static void code_written(void *ctx, gpa_t gpa, const void *old, unsigned size)
 		untrack_if_empty(gfn);
 }
 
+/* Walked as a fetch, so A bits and execute permission are as hardware's. */
+static bool walk_code(u32 eip, bool set_a, struct walk *w)
+{
+	struct pagefault pf;
+
+	return gwalk(bt.env.gpm, &bt.mode, GVA(eip), ACC_FETCH, set_a, w, &pf);
+}
+
+/* Linear address of the next page; 0: there is none. */
+static u32 next_page_of(u32 eip)
+{
+	return (eip | (PAGE_SIZE - 1)) + 1;
+}
+
+/* Does eip map to gpa? Then say so in the codemap. */
+static bool record_page(u32 eip, gpa_t gpa, bool set_a)
+{
+	struct walk w;
+
+	return walk_code(eip, set_a, &w) && w.gpa.a == gpa.a &&
+	       codemap_add(eip, &w);
+}
+
+static bool record_block(const struct bt_block *b, bool set_a)
+{
+	return record_page(b->eip, b->gpa, set_a) &&
+	       (!b->tail_len ||
+		record_page(next_page_of(b->eip), b->tail_gpa, set_a));
+}
+
+/* Does the block stay where it is through CR3 loads? */
+static bool is_global(const struct bt_block *b)
+{
+	return codemap_global(b->eip) &&
+	       (!b->tail_len || codemap_global(next_page_of(b->eip)));
+}
+
 /* Keep a block that is still found where it was translated, without links
  * into other pages where a CR3 load may now move it. */
 static void recheck_block(void *ctx, struct bt_block *b)
 {
-	struct pagefault pf;
-	struct walk w;
-
-	if (!gwalk(bt.env.gpm, &bt.mode, GVA(b->eip), ACC_FETCH, false, &w,
-		   &pf) ||
-	    w.gpa.a != b->gpa.a || !codemap_add(b->eip, &w)) {
+	if (!record_block(b, false)) {
 		drop_block(NULL, b);
 		untrack_if_empty(b->gpa.a >> PAGE_SHIFT);
-	} else if (!codemap_global(b->eip)) {
+		if (b->tail_len)
+			untrack_if_empty(b->tail_gpa.a >> PAGE_SHIFT);
+	} else if (!is_global(b)) {
 		bt_cache_isolate(b);
 	}
 }
@@ -215,6 +249,25 @@ void blocks_note_fault(u32 eip)
 	blocks_changed();
 }
 
+/* Code that is written all the time, so that it is not tracked? */
+static bool checks_itself(gpa_t gpa)
+{
+	return hot_count(hot_frames, gpa.a >> PAGE_SHIFT) >= HOT_WRITES;
+}
+
+/* For a straddling instruction, which is about to be fetched. */
+static const u8 *next_page(void *ctx, gpa_t *gpa)
+{
+	const struct bt_xlate_req *req = ctx;
+	u32 eip = next_page_of(req->eip);
+	struct walk w;
+
+	if (!eip || !walk_code(eip, true, &w) || checks_itself(w.gpa))
+		return NULL;
+	*gpa = w.gpa;
+	return gpm_ptr(bt.env.gpm, w.gpa);
+}
+
 /*
  * A refusal is a bug of the translator, and the verifier has just made it
  * harmless: said once, counted, and the code is interpreted.
@@ -232,20 +285,33 @@ static bool verified(const struct bt_block *b)
 	return false;
 }
 
+static void track_block(const struct bt_block *b)
+{
+	struct track *t = bt.env.gpm->track;
+
+	if (b->flags & BT_BLOCK_SELF_CHECK)
+		return;
+	track_add(t, TRACK_CODE, b->gpa.a >> PAGE_SHIFT);
+	if (b->tail_len)
+		track_add(t, TRACK_CODE, b->tail_gpa.a >> PAGE_SHIFT);
+}
+
 static struct bt_block *translate(gpa_t gpa, u32 eip, u32 mode, u32 max_insns)
 {
-	u64 start = host_tsc(), gfn = gpa.a >> PAGE_SHIFT;
+	u64 start = host_tsc();
 	struct bt_xlate_req req = {
 		.gpa = gpa,
 		.eip = eip,
 		.mode = mode,
 		.bytes = gpm_ptr(bt.env.gpm, gpa),
 		.avail = PAGE_SIZE - (u32)(gpa.a & ~PAGE_MASK),
-		.self_check = hot_count(hot_frames, gfn) >= HOT_WRITES,
+		.self_check = checks_itself(gpa),
 		.count = bt.env.icount,
 		.max_insns = max_insns,
 		.same_flags = bt.env.icount,
+		.next_page = next_page,
 		.want_callout = want_callout,
+		.ctx = &req,
 	};
 	struct bt_block *b;
 
@@ -259,8 +325,7 @@ static struct bt_block *translate(gpa_t gpa, u32 eip, u32 mode, u32 max_insns)
 	if (!verified(b))
 		return NULL;
 	bt_cache_insert(&cache, b);
-	if (!req.self_check)
-		track_add(bt.env.gpm->track, TRACK_CODE, gfn);
+	track_block(b);
 	serialise();
 	count(CNT_BLOCKS);
 	count_add(CNT_BLOCK_INSNS, b->insns);
@@ -270,12 +335,18 @@ static struct bt_block *translate(gpa_t gpa, u32 eip, u32 mode, u32 max_insns)
 	return b;
 }
 
-/* Both ends in one page, or at addresses that no CR3 load moves. */
-static bool link_allowed(u32 from, u32 to)
+/* Is `to` in one page, that of `from`, or are both at addresses that no CR3
+ * load moves? */
+static bool link_allowed(const struct bt_block *from, const struct bt_block *to)
 {
-	if ((from ^ to) < PAGE_SIZE)
+	gpa_t tail;
+
+	if (!to->tail_len && (from->eip ^ to->eip) < PAGE_SIZE)
 		return true;
-	return codemap_global(from) && codemap_global(to);
+	if (to->tail_len && (!codemap_gpa(next_page_of(to->eip), &tail) ||
+			     tail.a != to->tail_gpa.a))
+		return false;
+	return codemap_global(from->eip) && is_global(to);
 }
 
 /* Exits whose targets exist are linked before the block first runs: patching
@@ -287,11 +358,10 @@ static void link_early(struct bt_block *b)
 		struct bt_block *to;
 		gpa_t gpa;
 
-		if (!link_allowed(b->eip, exit->target) ||
-		    !codemap_gpa(exit->target, &gpa))
+		if (!codemap_gpa(exit->target, &gpa))
 			continue;
 		to = bt_cache_find(&cache, gpa, exit->target, b->mode);
-		if (!to)
+		if (!to || !link_allowed(b, to))
 			continue;
 		bt_cache_link(exit, to);
 		count(CNT_CHAINED);
@@ -335,19 +405,16 @@ static struct bt_block *cut_block(const struct vcpu *v,
 	return cut && block_fits(v, cut) ? cut : NULL;
 }
 
-/* Walked as a fetch, so A bits and execute permission are as hardware's. */
 static struct bt_block *find_block(struct vcpu *v, u32 mode)
 {
-	unsigned acc = ACC_FETCH;
 	u32 eip = (u32)v->rip;
-	struct pagefault pf;
 	struct bt_block *b;
 	struct walk w;
 	bool made;
 
 	count(CNT_DISPATCHES);
 	drop_cut();
-	if (!gwalk(bt.env.gpm, &bt.mode, GVA(eip), acc, true, &w, &pf))
+	if (!walk_code(eip, true, &w))
 		return NULL;
 	b = bt_cache_find(&cache, w.gpa, eip, mode);
 	made = !b;
@@ -355,7 +422,7 @@ static struct bt_block *find_block(struct vcpu *v, u32 mode)
 		b = translate(w.gpa, eip, mode, 0);
 	if (b && bt.env.icount && !block_fits(v, b))
 		b = cut_block(v, b);
-	if (b && !codemap_add(eip, &w)) {
+	if (b && !record_block(b, true)) {
 		if (codemap_full())
 			flush_all();
 		else
@@ -401,16 +468,17 @@ const u8 *bt_on_link(struct vcpu *v, const u8 *ret)
 {
 	struct bt_exit *exit = bt_cache_exit_at(&cache, ret);
 	u64 before = generation;
+	struct bt_block *to;
 	const u8 *exec;
-	u32 from;
 
 	assert(exit);
-	from = exit->from->eip;
 	v->rip = exit->target;
 	exec = bt_on_dispatch(v);
-	if (exec && !bt.env.icount && generation == before &&
-	    link_allowed(from, exit->target)) {
-		bt_cache_link(exit, bt_cache_at(&cache, exec));
+	if (!exec || bt.env.icount || generation != before)
+		return exec;
+	to = bt_cache_at(&cache, exec);
+	if (link_allowed(exit->from, to)) {
+		bt_cache_link(exit, to);
 		count(CNT_CHAINED);
 		serialise();
 	}

@@ -119,17 +119,27 @@ struct bt_block *bt_cache_find(struct bt_cache *c, gpa_t gpa, u32 eip, u32 mode)
 	return b;
 }
 
+static void add_to_frame(struct bt_cache *c, struct bt_block *b,
+			 struct bt_frame *f, gpa_t gpa)
+{
+	struct bt_frame **list = &c->frame[hash_frame(gpa.a >> PAGE_SHIFT)];
+
+	*f = (struct bt_frame){ .gfn = gpa.a >> PAGE_SHIFT, .block = b,
+				.next = *list };
+	*list = f;
+}
+
 void bt_cache_insert(struct bt_cache *c, struct bt_block *b)
 {
 	struct bt_block **h = &c->hash[hash_key(b->gpa, b->eip, b->mode)];
-	struct bt_block **f = &c->frame[hash_frame(b->gpa.a >> PAGE_SHIFT)];
 
 	assert(!(b->flags & (BT_BLOCK_DEAD | BT_BLOCK_INSERTED)));
 	b->flags |= BT_BLOCK_INSERTED;
 	b->next_hash = *h;
 	*h = b;
-	b->next_frame = *f;
-	*f = b;
+	add_to_frame(c, b, &b->frames[0], b->gpa);
+	if (b->tail_len)
+		add_to_frame(c, b, &b->frames[1], b->tail_gpa);
 }
 
 /* Blocks lie in the order array by descending address. */
@@ -237,6 +247,15 @@ static void forget_target(struct bt_cache *c, const struct bt_block *b)
 		*t = (struct bt_target){ 0, 0 };
 }
 
+static void remove_from_frame(struct bt_cache *c, struct bt_frame *f)
+{
+	struct bt_frame **p = &c->frame[hash_frame(f->gfn)];
+
+	for (; *p != f; p = &(*p)->next)
+		;
+	*p = f->next;
+}
+
 static void remove_from_lists(struct bt_cache *c, struct bt_block *b)
 {
 	struct bt_block **p = &c->hash[hash_key(b->gpa, b->eip, b->mode)];
@@ -244,10 +263,9 @@ static void remove_from_lists(struct bt_cache *c, struct bt_block *b)
 	for (; *p != b; p = &(*p)->next_hash)
 		;
 	*p = b->next_hash;
-	p = &c->frame[hash_frame(b->gpa.a >> PAGE_SHIFT)];
-	for (; *p != b; p = &(*p)->next_frame)
-		;
-	*p = b->next_frame;
+	remove_from_frame(c, &b->frames[0]);
+	if (b->tail_len)
+		remove_from_frame(c, &b->frames[1]);
 }
 
 void bt_cache_drop_block(struct bt_cache *c, struct bt_block *b)
@@ -261,16 +279,32 @@ void bt_cache_drop_block(struct bt_cache *c, struct bt_block *b)
 	b->flags |= BT_BLOCK_DEAD;
 }
 
+/*
+ * The first block of the frame from *f on; *f moves past it, and past its
+ * other entry, so that the caller may drop the block. NULL: no more.
+ */
+static struct bt_block *next_in_frame(struct bt_frame **f, u64 gfn)
+{
+	struct bt_frame *at = *f;
+
+	while (at && at->gfn != gfn)
+		at = at->next;
+	if (!at)
+		return NULL;
+	*f = at->next;
+	if (*f && (*f)->block == at->block)
+		*f = (*f)->next;
+	return at->block;
+}
+
 void bt_cache_each(struct bt_cache *c, u64 gfn,
 		   void (*fn)(void *ctx, struct bt_block *b), void *ctx)
 {
-	struct bt_block *b = c->frame[hash_frame(gfn)], *next;
+	struct bt_frame *f = c->frame[hash_frame(gfn)];
+	struct bt_block *b;
 
-	for (; b; b = next) {
-		next = b->next_frame;
-		if (b->gpa.a >> PAGE_SHIFT == gfn)
-			fn(ctx, b);
-	}
+	while ((b = next_in_frame(&f, gfn)))
+		fn(ctx, b);
 }
 
 void bt_cache_all(struct bt_cache *c,
@@ -281,15 +315,22 @@ void bt_cache_all(struct bt_cache *c,
 			fn(ctx, c->order[i]);
 }
 
+static bool overlap(gpa_t a, u32 a_len, gpa_t b, u32 b_len)
+{
+	return a.a < b.a + b_len && b.a < a.a + a_len;
+}
+
 unsigned bt_cache_drop(struct bt_cache *c, gpa_t gpa, u32 len)
 {
-	struct bt_block *b = c->frame[hash_frame(gpa.a >> PAGE_SHIFT)], *next;
+	u64 gfn = gpa.a >> PAGE_SHIFT;
+	struct bt_frame *f = c->frame[hash_frame(gfn)];
 	unsigned dropped = 0;
+	struct bt_block *b;
 
-	for (; b; b = next) {
-		next = b->next_frame;
+	while ((b = next_in_frame(&f, gfn))) {
 		if ((b->flags & BT_BLOCK_SELF_CHECK) ||
-		    b->gpa.a >= gpa.a + len || gpa.a >= b->gpa.a + b->guest_len)
+		    (!overlap(gpa, len, b->gpa, b->guest_len) &&
+		     !overlap(gpa, len, b->tail_gpa, b->tail_len)))
 			continue;
 		bt_cache_drop_block(c, b);
 		dropped++;
@@ -299,11 +340,10 @@ unsigned bt_cache_drop(struct bt_cache *c, gpa_t gpa, u32 len)
 
 bool bt_cache_frame_tracked(const struct bt_cache *c, u64 gfn)
 {
-	const struct bt_block *b = c->frame[hash_frame(gfn)];
+	const struct bt_frame *f = c->frame[hash_frame(gfn)];
 
-	for (; b; b = b->next_frame)
-		if (b->gpa.a >> PAGE_SHIFT == gfn &&
-		    !(b->flags & BT_BLOCK_SELF_CHECK))
+	for (; f; f = f->next)
+		if (f->gfn == gfn && !(f->block->flags & BT_BLOCK_SELF_CHECK))
 			return true;
 	return false;
 }

@@ -2,7 +2,8 @@
 /*
  * One guest basic block into one block of host code: decode, apply the rule,
  * note the map, until control flow, the page's end or a cap. An instruction
- * that straddles the page, or that is undefined, is the interpreter's.
+ * that straddles the page is a block of its own; one that is undefined is the
+ * interpreter's.
  */
 #include "bt/xlate.h"
 
@@ -30,17 +31,44 @@ static bool lock_allowed(const struct insn *i)
 	       ((i->attrs & ATTR_LOCKABLE) && i->has_mem);
 }
 
-/* False: there is no instruction to translate, only one to interpret. */
-static bool decode(struct xlate *x)
+/*
+ * The block's first instruction, with bytes of the next page: at its start, so
+ * that the page is asked for only where the processor would fetch from it now.
+ */
+static enum decode_result decode_straddling(struct xlate *x)
 {
-	u32 offset = x->eip - x->req->eip;
+	const struct bt_xlate_req *req = x->req;
+	u32 have = MIN(req->avail, INSN_MAX);
+	u8 bytes[INSN_MAX];
+	const u8 *next;
 
-	if (insn_decode(&x->insn, x->req->bytes + offset,
-			x->req->avail - offset, 4) != DECODE_OK ||
-	    !lock_allowed(&x->insn))
-		return false;
+	if (!req->next_page || req->self_check)
+		return DECODE_MORE;
+	next = req->next_page(req->ctx, &x->tail_gpa);
+	if (!next)
+		return DECODE_MORE;
+	memcpy(bytes, req->bytes, have);
+	memcpy(bytes + have, next, INSN_MAX - have);
+	return insn_decode(&x->insn, bytes, INSN_MAX, 4);
+}
+
+static enum decode_result decode(struct xlate *x)
+{
+	u32 offset = x->eip - x->req->eip, end;
+	enum decode_result result;
+
+	result = insn_decode(&x->insn, x->req->bytes + offset,
+			     x->req->avail - offset, 4);
+	if (result == DECODE_MORE && !offset)
+		result = decode_straddling(x);
+	if (result != DECODE_OK)
+		return result;
+	if (!lock_allowed(&x->insn))
+		return DECODE_UNDEFINED;
+	end = offset + x->insn.len;
+	x->tail_len = end > x->req->avail ? end - x->req->avail : 0;
 	x->next_eip = x->eip + x->insn.len;
-	return true;
+	return DECODE_OK;
 }
 
 /*
@@ -150,18 +178,32 @@ static bool room_for_more(const struct xlate *x)
 	       2 * INSN_BYTES < BT_BLOCK_BYTES;
 }
 
+static void fall_through(struct xlate *x, bool inhibited)
+{
+	note_map(x, inhibited ? BT_MAP_INHIBIT : 0);
+	gen_exit(x, x->eip, 0);
+}
+
 /* Guest instructions from x->req->eip on; leaves x->eip behind the last. */
 static void translate_insns(struct xlate *x)
 {
 	bool inhibited = false;
 
 	while (!x->done) {
+		enum decode_result result;
+
 		if (!room_for_more(x)) {
-			note_map(x, inhibited ? BT_MAP_INHIBIT : 0);
-			gen_exit(x, x->eip, 0);
+			fall_through(x, inhibited);
 			return;
 		}
-		if (!decode(x)) {
+		result = decode(x);
+		/* A straddling instruction is the next block, but an interrupt
+		 * shadow would not reach there. */
+		if (result == DECODE_MORE && x->insns && !inhibited) {
+			fall_through(x, false);
+			return;
+		}
+		if (result != DECODE_OK) {
 			interpret_one(x, inhibited);
 			return;
 		}
@@ -189,9 +231,10 @@ static void translate_pass(struct xlate *x, const struct bt_xlate_req *req,
 	finish_count(x);
 }
 
+/* Source bytes in the block's own page. */
 static u32 source_length(const struct xlate *x)
 {
-	u32 len = x->eip - x->req->eip;
+	u32 len = x->eip - x->req->eip - x->tail_len;
 
 	/* An instruction that was left to the interpreter counts as source. */
 	return len ? len : 1;
@@ -206,6 +249,8 @@ static void fill_block(struct bt_block *b, const struct xlate *x)
 	b->mode = req->mode;
 	b->flags = req->self_check ? BT_BLOCK_SELF_CHECK : 0;
 	b->guest_len = (u16)source_length(x);
+	b->tail_gpa = x->tail_gpa;
+	b->tail_len = (u16)x->tail_len;
 	b->insns = (u16)x->insns;
 	b->counted = req->count ? (u16)x->counted : 0;
 	b->prefix = (u16)x->prefix;

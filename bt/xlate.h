@@ -24,6 +24,8 @@ struct xlate {
 	u32 eip;      /* of insn */
 	u32 next_eip; /* of the one after it */
 	bool done;    /* the block has ended: no fall-through */
+	gpa_t tail_gpa;    /* of a straddling instruction: where its second */
+	unsigned tail_len; /* part lies, and how long that is */
 	unsigned insns, counted;
 	unsigned map_count, exit_count;
 	u32 count_at; /* offset of the byte that counts; 0: none */

@@ -163,6 +163,86 @@ static void test_drop(void)
 	CHECK(!bt_cache_find(&cache, GPA(0x1020), EIP + 32, 0));
 }
 
+static u8 next_bytes[16] = { 0, 0, 0, 0x40 };
+
+static const u8 *next_page(void *ctx, gpa_t *gpa)
+{
+	*gpa = *(gpa_t *)ctx;
+	return next_bytes;
+}
+
+/* mov eax, imm32 with its last three bytes at `tail`. */
+static struct bt_block *make_straddling(u64 gpa, u64 tail)
+{
+	static const u8 bytes[] = { 0xb8, 1 };
+	gpa_t where = GPA(tail);
+	struct bt_xlate_req req = {
+		.gpa = GPA(gpa), .eip = EIP + 0xffe, .bytes = bytes,
+		.avail = sizeof(bytes), .next_page = next_page, .ctx = &where,
+	};
+	struct bt_block *b;
+
+	if (bt_translate(&cache, &req, &b) != BT_XLATE_OK)
+		return NULL;
+	CHECK(b->guest_len == 2 && b->tail_len == 3 && b->insns == 1);
+	CHECK(b->exit_count == 1 && b->exits[0].target == EIP + 0x1003);
+	bt_cache_insert(&cache, b);
+	return b;
+}
+
+/* A straddling block is found by either frame, also where both are one. */
+static void test_straddling(void)
+{
+	static const struct { u64 tail, written; unsigned dropped; } rows[] = {
+		{ 0x5000, 0x1ffd, 0 }, { 0x5000, 0x1ffe, 1 },
+		{ 0x5000, 0x1fff, 1 }, { 0x5000, 0x5000, 1 },
+		{ 0x5000, 0x5002, 1 }, { 0x5000, 0x5003, 0 },
+		{ 0x5000, 0x2000, 0 }, { 0x1000, 0x1000, 1 },
+		{ 0x1000, 0x1003, 0 }, { 0x1000, 0x1fff, 1 },
+	};
+
+	for (unsigned n = 0; n < ARRAY_SIZE(rows); n++) {
+		struct bt_block *b;
+		bool live = !rows[n].dropped;
+
+		reset();
+		make(EIP, 0x1800, 0, true);
+		make(EIP, 0x5800, 0, true);
+		b = make_straddling(0x1ffe, rows[n].tail);
+		CHECK(bt_cache_drop(&cache, GPA(rows[n].written), 1) ==
+		      rows[n].dropped, "row %u", n);
+		CHECK(bt_cache_frame_tracked(&cache, 1) == live);
+		CHECK(bt_cache_frame_tracked(&cache, rows[n].tail >> 12) ==
+		      live);
+		CHECK(!(b->flags & BT_BLOCK_DEAD) == live);
+		make_straddling(0x1ffe, rows[n].tail);
+	}
+}
+
+/* The list of a frame, while its blocks are dropped. */
+static void drop_any(void *ctx, struct bt_block *b)
+{
+	bt_cache_drop_block(&cache, b);
+	++*(unsigned *)ctx;
+}
+
+static void test_each(void)
+{
+	unsigned n = 0;
+
+	reset();
+	for (u32 i = 0; i < 4; i++) {
+		make(EIP + i, 0x1000 + i, 0, i & 1);
+		make_straddling(0x1ffe, i & 2 ? 0x1000 : 0x5000);
+	}
+	bt_cache_each(&cache, 5, drop_any, &n);
+	CHECK(n == 2, "%u", n);
+	bt_cache_each(&cache, 1, drop_any, &n);
+	CHECK(n == 8, "%u", n);
+	bt_cache_each(&cache, 1, drop_any, &n);
+	CHECK(n == 8, "%u", n);
+}
+
 static unsigned seen;
 
 static void drop_odd(void *ctx, struct bt_block *b)
@@ -248,6 +328,8 @@ int main(void)
 	test_find();
 	test_link();
 	test_drop();
+	test_straddling();
+	test_each();
 	test_all();
 	test_full();
 	test_map();

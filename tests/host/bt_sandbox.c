@@ -137,6 +137,18 @@ void sb_poke(u32 address, const void *bytes, u32 size)
 
 /* ---- the engine's part ------------------------------------------------ */
 
+static const u8 *next_page(void *ctx, gpa_t *gpa)
+{
+	const struct bt_xlate_req *req = ctx;
+	u64 offset = ALIGN_UP(req->gpa.a + 1, PAGE_SIZE);
+
+	if (offset >= SB_SIZE || !sb.perm[offset >> PAGE_SHIFT])
+		return NULL;
+	sb.straddles++;
+	*gpa = GPA(offset);
+	return sb.native_mem + offset;
+}
+
 static const u8 *block_at(struct vcpu *v)
 {
 	u32 eip = (u32)v->rip, offset = eip - SB_BASE;
@@ -145,6 +157,7 @@ static const u8 *block_at(struct vcpu *v)
 		.bytes = sb.native_mem + offset,
 		.avail = PAGE_SIZE - (u32)(offset & ~PAGE_MASK),
 		.self_check = sb.self_check, .count = sb.count,
+		.next_page = next_page, .ctx = &req,
 	};
 	struct bt_block *b;
 	const char *why;
@@ -382,7 +395,7 @@ void sb_reset(void)
 	sb.ref_emu.v = v;
 	sb.ref_emu.ctx = sb.ref_mem;
 	sb.native_fault = sb.ref_fault = (struct sb_fault){ 0 };
-	sb.event_at = sb.steps = sb.callouts = sb.stales = 0;
+	sb.event_at = sb.steps = sb.callouts = sb.stales = sb.straddles = 0;
 	sb.event_taken = false;
 	sb.budget = 1000;
 	bt_cache_flush(&sb.cache);

@@ -53,7 +53,7 @@ struct test_case {
 	struct vcpu start;
 	u8 mem[SB_SIZE];
 	u8 code[CODE_MAX];
-	u32 size;
+	u32 at, size;
 };
 
 static struct test_case tc;
@@ -70,7 +70,7 @@ static void rewind_native(void)
 {
 	*sb.native = tc.start;
 	memcpy(sb.native_mem, tc.mem, SB_SIZE);
-	memcpy(sb.native_mem + (SB_CODE - SB_BASE), tc.code, tc.size);
+	memcpy(sb.native_mem + (tc.at - SB_BASE), tc.code, tc.size);
 	sb.native_fault = (struct sb_fault){ 0 };
 	sb.event_at = sb.steps = 0;
 	sb.event_taken = false;
@@ -112,6 +112,7 @@ static void start_random(unsigned insns)
 {
 	tc.seed = rnd_state;
 	sb_reset();
+	tc.at = SB_CODE;
 	random_state();
 	save_start("random");
 	tc.size = random_code(insns, tc.code);
@@ -155,10 +156,12 @@ static const struct program programs[] = {
 #include "tests/host/translate_programs.inc"
 };
 
-static void start_program(const struct program *p)
+static void start_program(const struct program *p, u32 at)
 {
 	tc.seed = 0;
 	sb_reset();
+	tc.at = at;
+	sb.ref->rip = at;
 	for (unsigned n = 0; n < 8; n++)
 		if (n != R_SP)
 			sb.ref->gpr[n] = 0x01010101u * (n + 1);
@@ -171,8 +174,8 @@ static void start_program(const struct program *p)
 	save_start(p->name);
 	memcpy(tc.code, p->code, p->size);
 	tc.size = p->size;
-	sb_poke(SB_CODE, p->code, p->size);
-	sb.end = SB_CODE + p->size;
+	sb_poke(at, p->code, p->size);
+	sb.end = at + p->size;
 	for (unsigned n = 0; sb.ref->rip != sb.end && sb_ref_step(); n++)
 		if (n == 5000) {
 			CHECK(false, "%s does not end", p->name);
@@ -188,13 +191,59 @@ static void test_programs(void)
 		sb.linking = n & 1;
 		sb.self_check = n & 2;
 		sb.count = n & 4;
-		start_program(p);
+		start_program(p, SB_CODE);
 		if (run_and_compare() && !sb.self_check && p->callouts != ~0u)
 			CHECK(sb.callouts == p->callouts, "%s: %u callouts",
 			      p->name, sb.callouts);
 		run_with_events();
 	}
 	sb.linking = sb.self_check = sb.count = false;
+}
+
+/* One of each kind, to be cut by a page's end at each byte. */
+static const struct program straddler = {
+	"straddling",
+	BYTES(0xb8, LE32(7), 0x81, 0x83, LE32(4), LE32(0x11223344),
+	      0x83, 0xe8, 8, 0x0f, 0x82, LE32(0), 0xe8, LE32(0), 0x83, 0xc4, 4,
+	      0x64, 0xff, 0x05, LE32(12), 0xfb, 0x90, 0x9c,
+	      0xf0, 0x0f, 0xc1, 0x03, 0x0f, 0x20, 0xc1, 0xeb, 0, 0x31, 0xc0,
+	      0x0f, 0xa2, 0x0f, 0x0b),
+	2,
+};
+
+static void test_straddling(void)
+{
+	const struct program *p = &straddler;
+
+	for (u32 n = 0; n < 4 * p->size; n++) {
+		u32 cut = n / 4 + 1;
+
+		sb.linking = n & 1;
+		sb.self_check = n & 2;
+		sb.count = n & 1;
+		start_program(p, SB_CODE + PAGE_SIZE - cut);
+		run_and_compare();
+		CHECK(sb.self_check || sb.callouts == p->callouts ||
+		      p->size - cut < 2, "cut at %u: %u callouts", cut,
+		      sb.callouts);
+		run_with_events();
+	}
+	sb.linking = sb.self_check = sb.count = false;
+}
+
+/* The second half cannot be fetched: the fault is the instruction's. */
+static void test_straddling_hole(void)
+{
+	static const struct program p = {
+		"straddling into a hole", BYTES(0x40, 0xb8, LE32(7)), 1,
+	};
+
+	sb_protect(1, SB_NONE);
+	start_program(&p, SB_CODE + PAGE_SIZE - 4);
+	run_and_compare();
+	CHECK(sb.native_fault.set && sb.native_fault.cr2 == SB_CODE + PAGE_SIZE);
+	CHECK(sb.native->gpr[R_AX] == 0x01010102);
+	sb_protect(1, SB_WRITE);
 }
 
 /* A loop whose `mov eax, imm` is incremented each time round. */
@@ -210,7 +259,7 @@ static void test_self_modifying(void)
 	for (unsigned n = 0; n < 2; n++) {
 		sb.self_check = true;
 		sb.linking = n;
-		start_program(&p);
+		start_program(&p, SB_CODE);
 		run_and_compare();
 		CHECK(sb.stales == 3, "%u times stale", sb.stales);
 		run_with_events();
@@ -223,6 +272,8 @@ int main(int argc, char **argv)
 	sb_init();
 	test_programs();
 	test_self_modifying();
+	test_straddling();
+	test_straddling_hole();
 	if (argc > 1)
 		rnd_state = strtoull(argv[1], NULL, 0);
 	test_random(argc > 2 ? (unsigned)atoi(argv[2]) : 1500, 6);
