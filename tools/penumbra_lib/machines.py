@@ -5,6 +5,7 @@ serial line, notice the end, stop.
 A machine's `read(seconds)` gives serial bytes (b"" when none came), `write`
 types, `ended()` is None while it runs, else one of the words of ENDS.
 """
+import ctypes
 import fcntl
 import json
 import os
@@ -13,6 +14,7 @@ import pty
 import re
 import select
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -25,6 +27,13 @@ ENDS = ("exit-port", "power-off", "halt", "reset", "emulator-failed")
 QUIET = 0.5  # seconds without output after which a halt is looked for
 OVMF = "/usr/share/OVMF"
 BOCHS_ROMS = "/usr/share/bochs"
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_us():
+    """In the child: an emulator must not outlive a launcher that is killed."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def drain(fd):
@@ -49,7 +58,8 @@ class Qemu:
             self.command(iso, memory, cpu, firmware, self.folder) +
             ["-serial", "stdio", "-monitor", "none", "-qmp",
              f"unix:{self.folder}/qmp,server=on,wait=off"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.stderr)
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.stderr,
+            preexec_fn=die_with_us)
 
     @staticmethod
     def command(iso, memory, cpu, firmware, folder):
@@ -227,7 +237,7 @@ class Bochs:
         self.process = subprocess.Popen(
             ["bochs", "-q", "-f", "bochsrc", "-rc", "commands"],
             cwd=self.folder, env={**os.environ, "TERM": "linux"},
-            stdin=inner, stdout=inner, stderr=inner, start_new_session=True)
+            stdin=inner, stdout=inner, stderr=inner, preexec_fn=die_with_us)
         os.close(inner)
 
     def listen(self):
