@@ -9,9 +9,9 @@
  * was about to do in software. The guest's RIP is moved by software alone.
  */
 #include "kernel/host.h"
-#include "kernel/instr.h"
 #include "lib/counters.h"
 #include "lib/ring.h"
+#include "vmx/fast.h"
 #include "vmx/internal.h"
 
 /*
@@ -28,6 +28,24 @@ static void step(void)
 	} else {
 		emu_step(vmx.env.emu);
 	}
+}
+
+static void invlpg(void)
+{
+	if (!vmx_fast_invlpg())
+		step();
+}
+
+static void io(void)
+{
+	if (!vmx_fast_io())
+		step();
+}
+
+static void cr_access(void)
+{
+	if (!vmx_fast_cr())
+		step();
 }
 
 static void resume(void)
@@ -192,7 +210,7 @@ static const struct {
 	[11] = { "GETSEC",                   step, STATE_ALL },
 	[12] = { "HLT",                      step, STATE_ALL },
 	[13] = { "INVD",                     step, STATE_ALL },
-	[14] = { "INVLPG",                   step, STATE_ALL },
+	[14] = { "INVLPG",                   invlpg, STATE_CORE },
 	[15] = { "RDPMC",                    step, STATE_ALL },
 	[16] = { "RDTSC",                    step, STATE_ALL },
 	[17] = { "RSM",                      step, STATE_ALL },
@@ -206,9 +224,9 @@ static const struct {
 	[25] = { "VMWRITE",                  step, STATE_ALL },
 	[26] = { "VMXOFF",                   step, STATE_ALL },
 	[27] = { "VMXON",                    step, STATE_ALL },
-	[28] = { "control-register access",  step, STATE_ALL },
+	[28] = { "control-register access",  cr_access, STATE_CORE },
 	[29] = { "MOV DR",                   step, STATE_ALL },
-	[30] = { "I/O instruction",          step, STATE_ALL },
+	[30] = { "I/O instruction",          io, STATE_CORE },
 	[31] = { "RDMSR",                    step, STATE_ALL },
 	[32] = { "WRMSR",                    step, STATE_ALL },
 	[33] = { "invalid guest state",      NULL, 0 },

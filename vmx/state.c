@@ -270,6 +270,10 @@ void vmx_state_store(void)
 		want_core(v, want);
 		store_scalars(want, 0, SC_CORE_COUNT);
 	}
+	if (vmx.root.a != known.scalar[SC_CR3] && known.scalars) {
+		known.scalar[SC_CR3] = vmx.root.a;
+		vmcs_write(VMCS_GUEST_CR3, vmx.root.a);
+	}
 	if (vmx.valid == STATE_ALL) {
 		want_others(v, want);
 		store_scalars(want, SC_CORE_COUNT, SC_COUNT);

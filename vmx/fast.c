@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Short ways for the exits that come most often: the exit says all that the
+ * interpreter would have to find out again. Each returns false, with nothing
+ * done, where there is more to it (traps due after the instruction, faults);
+ * then the instruction is interpreted. Privilege was checked before the exit.
+ */
+#include "vmx/fast.h"
+
+#include "cpu/control.h"
+#include "lib/counters.h"
+#include "vmx/internal.h"
+
+/* Exit qualification of I/O instructions */
+#define IO_SIZE(q)  ((unsigned)bits_get(q, 2, 0) + 1)
+#define IO_IN       BIT(3)
+#define IO_STRING   BIT(4)
+#define IO_PORT(q)  ((u16)bits_get(q, 31, 16))
+
+/* Exit qualification of control-register accesses */
+#define CR_NUMBER(q) ((unsigned)bits_get(q, 3, 0))
+#define CR_ACCESS(q) ((unsigned)bits_get(q, 5, 4))
+#define CR_GPR(q)    ((unsigned)bits_get(q, 11, 8))
+enum { CR_MOV_TO, CR_MOV_FROM };
+
+/* Is there nothing to report after this instruction but that it is done? */
+static bool plain(const struct vcpu *v)
+{
+	return !(v->rflags & EFLAGS_TF) && !(v->dr[7] & DR7_ENABLED) &&
+	       !v->db_pending;
+}
+
+/* The instruction has been executed. */
+static bool skip(struct vcpu *v)
+{
+	v->rip = (u32)(v->rip + vmcs_read(VMCS_EXIT_INSN_LENGTH));
+	v->rflags &= ~EFLAGS_RF;
+	v->shadow = SHADOW_NONE;
+	return true;
+}
+
+bool vmx_fast_invlpg(void)
+{
+	struct vcpu *v = vmx.env.v;
+	const struct emu *emu = vmx.env.emu;
+
+	if (!plain(v))
+		return false;
+	emu->ops->invlpg(emu->ctx, GVA(vmcs_read(VMCS_EXIT_QUALIFICATION)));
+	return skip(v);
+}
+
+static void io_in(struct vcpu *v, u16 port, unsigned size)
+{
+	const struct emu *emu = vmx.env.emu;
+	u64 mask = BITS(8 * size - 1, 0);
+
+	v->gpr[R_AX] = (v->gpr[R_AX] & ~mask) |
+		       (emu->ops->in(emu->ctx, port, size) & mask);
+}
+
+static void io_out(struct vcpu *v, u16 port, unsigned size)
+{
+	const struct emu *emu = vmx.env.emu;
+
+	emu->ops->out(emu->ctx, port, size,
+		      (u32)(v->gpr[R_AX] & BITS(8 * size - 1, 0)));
+}
+
+bool vmx_fast_io(void)
+{
+	u64 q = vmcs_read(VMCS_EXIT_QUALIFICATION);
+	struct vcpu *v = vmx.env.v;
+
+	if ((q & IO_STRING) || !plain(v))
+		return false;
+	if (q & IO_IN)
+		io_in(v, IO_PORT(q), IO_SIZE(q));
+	else
+		io_out(v, IO_PORT(q), IO_SIZE(q));
+	return skip(v);
+}
+
+bool vmx_fast_cr(void)
+{
+	u64 q = vmcs_read(VMCS_EXIT_QUALIFICATION);
+	struct vcpu *v = vmx.env.v;
+
+	if (CR_NUMBER(q) != 3 || CR_ACCESS(q) > CR_MOV_FROM || !plain(v))
+		return false;
+	if (CR_ACCESS(q) == CR_MOV_FROM)
+		v->gpr[CR_GPR(q)] = v->cr3;
+	else if (!control_load_cr3(vmx.env.emu, (u32)v->gpr[CR_GPR(q)]))
+		return false;
+	return skip(v);
+}
