@@ -82,6 +82,18 @@ static const struct engine *pick_engine(struct vm *vm)
 	return e->can_run(vm->v) ? e : vm->config.fallback;
 }
 
+/* The fallback runs so many instructions until the engine is asked again. */
+#define FALLBACK_INSNS 64
+
+static void limit_fallback(struct vm *vm, const struct engine *e)
+{
+	struct vcpu *v = vm->v;
+
+	if (!vm->config.icount)
+		v->insn_stop = e == vm->config.engine ? ~0ull :
+			       v->insn_count + FALLBACK_INSNS;
+}
+
 static void run_engine(struct vm *vm, struct vcpu_exit *exit)
 {
 	const struct engine *e = pick_engine(vm);
@@ -89,6 +101,7 @@ static void run_engine(struct vm *vm, struct vcpu_exit *exit)
 
 	*exit = (struct vcpu_exit){ .reason = EXIT_ATTENTION };
 	vm->last = e;
+	limit_fallback(vm, e);
 	e->run(vm->v, exit);
 	assert(exit->reason < EXIT_COUNT);
 	count((enum counter)(CNT_EXIT_ATTENTION + exit->reason));
