@@ -175,6 +175,17 @@ bool gen_ident(struct xlate *x)
 	return finish(x, &c);
 }
 
+/*
+ * QEMU 7.2 computes the flags of CMPXCHG8B from operands and operation of
+ * different instructions: rubbish, in reserved and system bits of pushed
+ * images too. A jump makes it settle the flags beforehand.
+ */
+bool gen_cmpxchg8b(struct xlate *x)
+{
+	emit_here(&x->e, emit_short(&x->e, 0xeb));
+	return gen_ident(x);
+}
+
 /* The address size of the counter, too, comes from 67h. */
 bool gen_string(struct xlate *x)
 {

@@ -23,7 +23,7 @@ static const struct rule rules[OP_COUNT] = {
 	GEN(SAR, ident), GEN(SHLD, ident), GEN(SHRD, ident),
 	GEN(RCL, ident), GEN(RCR, ident), GEN(BT, ident), GEN(BTS, ident),
 	GEN(BTR, ident), GEN(BTC, ident), GEN(BSF, ident), GEN(BSR, ident),
-	GEN(XADD, ident), GEN(CMPXCHG, ident), GEN(CMPXCHG8B, ident),
+	GEN(XADD, ident), GEN(CMPXCHG, ident), GEN(CMPXCHG8B, cmpxchg8b),
 	GEN(SETCC, ident), GEN(CMOVCC, ident), GEN(LAHF, ident),
 	GEN(SAHF, ident), GEN(CLC, ident), GEN(STC, ident), GEN(CMC, ident),
 	GEN(MOVBE, ident), GEN(POPCNT, ident), GEN(LZCNT, ident),

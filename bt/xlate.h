@@ -96,8 +96,8 @@ void finish_count(struct xlate *x);
 /* ---- generators ---- */
 
 #define GENERATORS(X)                                                     \
-	X(ident) X(string) X(xlat) X(nop) X(pause) X(incdec)              \
-	X(x87) X(simd)                                                    \
+	X(ident) X(cmpxchg8b) X(string) X(xlat) X(nop) X(pause)           \
+	X(incdec) X(x87) X(simd)                                          \
 	X(push) X(pop) X(leave) X(push_sreg)                              \
 	X(jmp) X(jcc) X(loop) X(call) X(call_ind) X(jmp_ind) X(ret)       \
 	X(cli) X(sti) X(pushf) X(popf) X(cld) X(std) X(mov_cr)            \
