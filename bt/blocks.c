@@ -306,7 +306,7 @@ static struct bt_block *translate(gpa_t gpa, u32 eip, u32 mode, u32 max_insns)
 		.bytes = gpm_ptr(bt.env.gpm, gpa),
 		.avail = PAGE_SIZE - (u32)(gpa.a & ~PAGE_MASK),
 		.self_check = checks_itself(gpa),
-		.count = bt.env.icount,
+		.count = true, /* also for the statistics */
 		.max_insns = max_insns,
 		.same_flags = bt.env.icount,
 		.next_page = next_page,

@@ -35,6 +35,10 @@ void vm_stats_print(const struct vm *vm, enum vm_end end, u32 status)
 {
 	u64 total = host_tsc() - vm->tsc_start;
 
+	/* Blocks count what they run, the interpreter what it does. */
+	if (!vm->config.icount)
+		counters[CNT_KERNEL_INSNS] =
+			vm->v->insn_count - counters[CNT_INTERPRETED];
 	counters[CNT_TSC_MONITOR] = total - counters[CNT_TSC_GUEST] -
 				    counters[CNT_TSC_IDLE];
 	console_printf("\npenumbra: end: %s status %u\n", vm_end_text(end),
