@@ -18,7 +18,7 @@ def linux(flavour="686", append="", memory="256M"):
                  append, memory)
 
 
-def boot(name, guest, engine="bt", on="qemu", dialog=TYPED, timeout=150,
+def boot(name, guest, engine="bt", on="qemu", dialog=TYPED, timeout=400,
          **more):
     out = run_guest(guest, engine, on, dialog=dialog, timeout=timeout, **more)
     log = keep_log(name, out.log)
@@ -64,7 +64,7 @@ def speed():
     marks = {}
     for engine in ("bare", "bt"):
         out, _ = boot(f"linux-speed-{engine}", guest, engine, dialog=dialog,
-                      timeout=300)
+                      timeout=600)
         marks[engine] = out
     for end, begin, most in SPEED:
         bare, bt = (out.span(end) - (out.span(begin) if begin else 0)
