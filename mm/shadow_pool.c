@@ -34,14 +34,29 @@ struct spage *spage_next(const struct shadow *s, const struct spage *p)
 	return match(s, p->hash_next, p->gfn);
 }
 
-/* Every slot as the guest's entry is: a scan saves it a fault each. */
+/*
+ * Every slot as the guest's entry is: a scan saves a fault each. It is most of
+ * what a new page costs, hence the plain loops.
+ */
 static void unmake_all(struct shadow *s, const struct spage *p)
 {
-	u64 *table = spage_table(s, p);
+	const u8 *guest = s->gpm->base + (p->gfn << PAGE_SHIFT);
+	const u32 *narrow = (const u32 *)guest + role_guest_index(p->role, 0);
+	const u64 *wide = (const u64 *)guest;
+	u64 *table = spage_table(s, p), empty = s->empty;
 
-	for (unsigned i = 0; i < SLOTS; i++)
-		table[i] = p->role.direct ? s->empty :
-			   entry_unmade(s, table_entry_read(s, p, i));
+	if (p->role.direct)
+		for (unsigned i = 0; i < SLOTS; i++)
+			table[i] = empty;
+	else if (role_entry_size(p->role) == 8)
+		for (unsigned i = 0; i < SLOTS; i++)
+			table[i] = empty & -(wide[i] & PTE_P);
+	else if (p->role.level == 1)
+		for (unsigned i = 0; i < SLOTS; i++)
+			table[i] = empty & -(u64)(narrow[i] & PTE_P);
+	else
+		for (unsigned i = 0; i < SLOTS; i++)
+			table[i] = empty & -(u64)(narrow[i / 2] & PTE_P);
 }
 
 static struct spage *make(struct shadow *s, u64 gfn, union role role)
