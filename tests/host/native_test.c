@@ -65,7 +65,7 @@ static bool fake_access(u32 gva, unsigned size, bool write,
 static bool fake_read(void *ctx, gva_t gva, void *buf, unsigned size,
 		      unsigned acc, struct pagefault *pf)
 {
-	if (!fake_access((u32)gva.a, size, false, pf))
+	if (!fake_access((u32)gva.a, size, acc & ACC_WRITE, pf))
 		return false;
 	memcpy(buf, shadow + (gva.a - DATA), size);
 	return true;
