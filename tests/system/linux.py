@@ -54,8 +54,8 @@ def times_out():
 
 # What to reach, and what fails the test: a bound on going backwards, with room
 # for a noisy machine, until the goal is reached (docs/status.md).
-SPEED = (("PENUMBRA-GUEST-READY", None, 3.0, 6.0),
-         ("FORKS-END", "FORKS-BEGIN", 4.0, 15.0))
+SPEED = (("PENUMBRA-GUEST-READY", None, 3.0, 10.0),
+         ("FORKS-END", "FORKS-BEGIN", 4.0, 30.0))
 FORKS = 500
 
 
