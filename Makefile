@@ -121,7 +121,7 @@ run: deps
 	$(Q)tools/penumbra run --interactive --memory 256M --iso $(DEMO)
 
 check: deps
-	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) all guest guests hosttests
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) all guest guests hosttests $O/sim
 	$(Q)tests/run.py
 
 hosttests: $(T:%=$O/host/%_test)

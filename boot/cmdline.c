@@ -13,6 +13,7 @@
 #include "kernel/console.h"
 #include "kernel/exit.h"
 #include "lib/string.h"
+#include "vm/vm.h"
 
 struct options options;
 
@@ -62,7 +63,8 @@ static const struct option rows[] = {
 	{ "trace-blocks", OPT_CHOICE, &options.trace_blocks, CHOICES(
 		{ "off", false }, { "on", true }) },
 	{ "trace-memory", OPT_CHOICE, &options.trace_memory, CHOICES(
-		{ "off", false }, { "on", true }) },
+		{ "off", DIGEST_REGISTERS }, { "on", DIGEST_MEMORY },
+		{ "pages", DIGEST_PAGES }) },
 };
 /* clang-format on */
 

@@ -8,6 +8,8 @@
  * Stops cut an engine's translated blocks short. With trace_blocks there are
  * none, and digests come where the engine pleases.
  *
+ * trace-memory=pages puts a line before that tells where memory differs.
+ *
  *   penumbra-digest: COUNT EIP EFLAGS, 8 registers, 8 x SELECTOR:BASE:LIMIT:
  *   RIGHTS, BASE:LIMIT of GDTR and IDTR, CR0, CR2, CR3, CR4, a hash of the
  *   other control registers, debug registers and MSRs, a hash of memory (0: not
@@ -56,6 +58,20 @@ static u64 hash_rest(const struct vcpu *v)
 static u64 hash_memory(const struct vm *vm)
 {
 	return hash_words((const u64 *)vm->gpm.base, vm->gpm.size / 8);
+}
+
+/* A hash of each page, on one line. Multiplying carries upwards only, so the
+ * upper half is the one that all bits reach. */
+static void print_pages(const struct vm *vm)
+{
+	console_printf("penumbra-pages: %llu", (ull)vm->v->insn_count);
+	for (u64 at = 0; at < vm->gpm.size; at += PAGE_SIZE) {
+		const u64 *page = (const u64 *)(vm->gpm.base + at);
+
+		console_printf(" %x", (u32)(hash_words(page, PAGE_SIZE / 8) >>
+					    32));
+	}
+	console_printf("\n");
 }
 
 static void print_registers(const struct vcpu *v)
@@ -122,6 +138,8 @@ static void print(struct vm *vm)
 	if (n == vm->digest_last)
 		return;
 	vm->digest_last = n;
+	if (c->trace_memory == DIGEST_PAGES)
+		print_pages(vm);
 	console_printf("penumbra-digest: %llu ", (ull)n);
 	print_registers(vm->v);
 	console_printf(" %llx %llx", (ull)hash_rest(vm->v),
@@ -138,6 +156,16 @@ void vm_digest(struct vm *vm)
 
 	if (n >= c->trace_from && n <= c->trace_to &&
 	    !((n - c->trace_from) % c->trace_every))
+		print(vm);
+}
+
+void vm_digest_end(struct vm *vm)
+{
+	const struct vm_config *c = &vm->config;
+	u64 n = vm->v->insn_count;
+
+	if ((c->trace_every || c->trace_blocks) && n >= c->trace_from &&
+	    n <= c->trace_to)
 		print(vm);
 }
 

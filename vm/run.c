@@ -174,6 +174,7 @@ enum vm_end vm_run(struct vm *vm, u32 *status)
 	*status = 0;
 	end = run_until_end(vm, status);
 	host_attention_hook(NULL);
+	vm_digest_end(vm);
 	if (end != VM_END_EXIT_PORT)
 		*status = statuses[end];
 	return end;

@@ -29,6 +29,9 @@ enum vm_end {
 	VM_END_COUNT
 };
 
+/* What a digest says of memory: nothing, a hash, and one for each page. */
+enum digest_memory { DIGEST_REGISTERS, DIGEST_MEMORY, DIGEST_PAGES };
+
 struct vm_config {
 	u64 mem_bytes;                 /* multiple of 2 MiB */
 	const struct engine *engine;   /* runs what it can */
@@ -39,7 +42,7 @@ struct vm_config {
 	u64 cache_bytes;      /* bt's translation cache */
 	bool icount;          /* time is the count of instructions */
 	u64 trace_from, trace_to, trace_every; /* digests, see vm/digest.c */
-	bool trace_memory;                     /* hash memory into them */
+	u32 trace_memory;                      /* enum digest_memory */
 	bool trace_blocks; /* where the engine sees fit, not at every */
 	const struct cpuid_host *cpuid;        /* NULL: a fixed P6 */
 };
@@ -86,6 +89,8 @@ void vm_stats_print(const struct vm *vm, enum vm_end end, u32 status);
 
 /* vm/digest.c: state digests that tools/penumbra diverge compares. */
 void vm_digest(struct vm *vm);
+/* The last, wherever the guest has ended. */
+void vm_digest_end(struct vm *vm);
 /* At any instruction of the span; ctx is the vm. */
 void vm_digest_block(void *ctx);
 /* Instruction count at which the next one is due; ~0: never. */

@@ -121,6 +121,7 @@ static const struct good good[] = {
 	ROW32("trace-memory=on", trace_memory, 1),
 	ROW32("trace-blocks=on", trace_blocks, 1),
 	ROW32("trace-memory=off", trace_memory, 0),
+	ROW32("trace-memory=pages", trace_memory, 2),
 	/* several, spaces anywhere, the last one wins */
 	ROW64("engine=bt mem=8M on-exit=qemu", mem, MIB(8)),
 	ROW32("  engine=bt   mem=8M ", engine, ENGINE_BT),

@@ -16,7 +16,7 @@ from .machines import MACHINES
 from .session import machine_memory
 
 SIM = ROOT / "build" / "sim"
-LINE = re.compile(rb"penumbra-digest: ([^\r\n]*)\r?\n")
+LINE = re.compile(rb"penumbra-(digest|pages): ([^\r\n]*)\r?\n")
 WORDS = re.compile(rb"penumbra: (?:PANIC|stopped|end)[^\r\n]*")
 
 REGISTERS = ("eip", "eflags", "eax", "ecx", "edx", "ebx", "esp", "ebp", "esi",
@@ -49,21 +49,21 @@ class Span:
     """Which digests: every `every`-th instruction of [start, end]; 0: at the
     starts of bt's blocks, as they come."""
 
-    def __init__(self, start, end, every, memory=False):
+    def __init__(self, start, end, every, memory="off"):
         self.start, self.end = start, end
-        self.every, self.memory = every, memory
+        self.every, self.memory = every, memory  # off, on, pages
 
     def options(self):
         return [f"trace-from={self.start}", f"trace-to={self.end}",
                 f"trace-every={self.every}",
                 *([] if self.every else ["trace-blocks=on"]),
-                *(["trace-memory=on"] if self.memory else [])]
+                f"trace-memory={self.memory}"]
 
 
 class SimMachine:
     """The interpreter as a process of the host, with a machine's interface."""
 
-    def __init__(self, guest, span):
+    def __init__(self, guest, span, plant):
         if not SIM.is_file():
             raise GuestError("no build/sim: run make build/sim first")
         words = [SIM, "-m", str(guest.memory // MIB), "-a", guest.append]
@@ -71,6 +71,8 @@ class SimMachine:
             words += ["-i", guest.initrd]
         for option in span.options():
             words += ["-t", option]
+        if plant:
+            words += ["-p", plant]
         self.process = subprocess.Popen(
             [*words, guest.image], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -92,17 +94,18 @@ class Stream:
 
     def __init__(self, engine, guest, span, on="qemu", timeout=600,
                  options="", plant=None):
-        self.engine, self.span, self.plant = engine, span, plant
+        self.engine, self.span = engine, span
         self.until = time.monotonic() + timeout
-        self.last = 0  # count of the last digest
+        self.last = 0    # count of the last digest
+        self.pages = []  # hashes of the pages then, if asked for
         self.words = "no more was said"
         self.rest = b""
         self.folder = tempfile.TemporaryDirectory(prefix="penumbra-diverge-")
-        self.machine = self.start(guest, on, options)
+        self.machine = self.start(guest, on, options, plant)
 
-    def start(self, guest, on, options):
+    def start(self, guest, on, options, plant):
         if self.engine == "sim":
-            return SimMachine(guest, self.span)
+            return SimMachine(guest, self.span, plant)
         iso = pathlib.Path(self.folder.name) / "guest.iso"
         guest_iso(iso, guest, self.engine, " ".join(
             ["on-exit=qemu time=icount", *self.span.options(), options]))
@@ -130,9 +133,11 @@ class Stream:
             at = 0
             for match in LINE.finditer(self.rest):
                 at = match.end()
-                digest = Digest(match.group(1).decode(errors="replace"))
-                if self.plant:
-                    self.plant(self.engine, digest)
+                text = match.group(2).decode(errors="replace")
+                if match.group(1) == b"pages":
+                    self.pages = text.split()[1:]
+                    continue
+                digest = Digest(text)
                 self.last = digest.count
                 yield digest
                 if digest.count >= self.span.end:

@@ -7,6 +7,7 @@ instructions: the last state in common is known, with the instruction that
 follows it and what each engine made of it. Where a fault of bt shows in whole
 blocks only, the last step is from block to block.
 """
+import argparse
 import itertools
 import pathlib
 import tempfile
@@ -16,9 +17,10 @@ from .guest import GuestError
 from .unpack import unpack_linux
 
 ENGINES = ("sim", "interp", "bt")
-FINER = {False: 2000, True: 100}  # digests in a run; hashes take longer
+FINER = {"off": 2000, "on": 100}  # digests in a run; hashes take longer
 FOREVER = (1 << 62) - 1
 PASSED = object()
+PAGES_SHOWN = 32
 CONTEXT = 6  # instructions shown before the one that differs
 
 
@@ -32,6 +34,7 @@ class Difference:
         self.after, self.words = after, words
         first, second = after
         self.names = first.differs(second) if first and second else ["end"]
+        self.pages = []
 
     def start(self):
         return self.path[0].count if self.path else None
@@ -81,19 +84,34 @@ class Search:
     def __init__(self, engines, guest, every, limit, memory, say=print,
                  **more):
         self.engines, self.guest, self.more = engines, guest, more
-        self.every, self.limit, self.memory = every, limit, memory
+        self.every, self.limit = every, limit
+        self.memory = "on" if memory else "off"
         self.say = say
 
-    def look(self, span, pairs=in_step):
+    def streams(self, span, pairs):
         spans = [span, span]
         if pairs is at_blocks:
             spans[1] = Span(span.start, span.end, 0, span.memory)
         self.say(f"every {span.every} instructions from {span.start}" +
                  (f" to {span.end}" if span.end != FOREVER else "") +
                  (", where blocks begin" if pairs is at_blocks else ""))
-        return first_difference(
-            [Stream(engine, self.guest, each, **self.more)
-             for engine, each in zip(self.engines, spans)], pairs)
+        return [Stream(engine, self.guest, each, **self.more)
+                for engine, each in zip(self.engines, spans)]
+
+    def look(self, span, pairs=in_step):
+        found = first_difference(self.streams(span, pairs), pairs)
+        if found:
+            found.pairs = pairs
+        return found
+
+    def find_pages(self, found):
+        """Where in memory: the guest-physical addresses of the pages."""
+        span = Span(found.start() or 0, found.end(), 1, "pages")
+        streams = self.streams(span, found.pairs)
+        first_difference(streams, found.pairs)
+        first, second = (stream.pages for stream in streams)
+        found.pages = [n << 12 for n, (a, b) in enumerate(zip(first, second))
+                       if a != b]
 
     def nearer(self, found, span):
         """The Difference with more digests in its interval, and their span."""
@@ -118,6 +136,8 @@ class Search:
                 raise GuestError(
                     f"a difference by instruction {wide.end()} is not there "
                     "when looked at more closely: the runs do not repeat")
+        if found and "memory" in found.names:
+            self.find_pages(found)
         return found
 
 
@@ -154,19 +174,11 @@ def show(engines, found):
     for engine, digest, words in zip(engines, found.after, found.words):
         if not digest:
             yield f"  {engine} has ended: {words}"
-
-
-def planted(text):
-    """For tests: ENGINE:COUNT:REGISTER, wrong from that count on."""
-    if not text:
-        return None
-    engine, count, register = text.split(":")
-
-    def plant(where, digest):
-        if where == engine and digest.count >= int(count):
-            value = int(digest.state[register], 16) ^ 1
-            digest.state[register] = f"{value:x}"
-    return plant
+    if found.pages:
+        yield "pages of memory that differ: " + ", ".join(
+            f"{page:x}" for page in found.pages[:PAGES_SHOWN]) + (
+            f" and {len(found.pages) - PAGES_SHOWN} more"
+            if len(found.pages) > PAGES_SHOWN else "")
 
 
 def diverge(args, guest):
@@ -184,7 +196,7 @@ def diverge(args, guest):
                         say=lambda text: print(f"penumbra diverge: {text}",
                                                flush=True),
                         on=args.on, timeout=args.timeout,
-                        options=args.monitor, plant=planted(args.plant))
+                        options=args.monitor, plant=args.plant)
         try:
             found = search.run()
         except OutOfTime as why:
@@ -221,5 +233,5 @@ def add_diverge(verbs, add_guest):
                       help="emulator (default qemu)")
     verb.add_argument("--timeout", type=float, default=600, metavar="S",
                       help="seconds of host time for each run")
-    # A wrong value in one engine's digests, for tests of this tool.
-    verb.add_argument("--plant", help="==SUPPRESS==")
+    # A mistake of the engine sim (tests/host/sim.c), to test this tool.
+    verb.add_argument("--plant", help=argparse.SUPPRESS)
