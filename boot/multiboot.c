@@ -169,6 +169,8 @@ static void read_mb1_map(const struct mb1_info *info)
 	while (p < end) {
 		const struct mb1_map_entry *e = (const void *)p;
 
+		if (e->size < sizeof(*e) - sizeof(e->size))
+			fatal("the loader's memory map has an entry of %u bytes", e->size);
 		add_ram(e->base, e->length, e->type);
 		p += e->size + sizeof(e->size);
 	}
@@ -200,6 +202,8 @@ static void read_mb2_map(const struct mb2_map *map)
 {
 	const u8 *end = (const u8 *)map + map->tag.size;
 
+	if (map->entry_size < sizeof(struct mb2_map_entry))
+		fatal("the loader's memory map has entries of %u bytes", map->entry_size);
 	for (const u8 *p = map->entries; p < end; p += map->entry_size) {
 		const struct mb2_map_entry *e = (const void *)p;
 
@@ -237,6 +241,8 @@ static void read_mb2(const struct mb2_info *info)
 
 		if (tag->type == MB2_END)
 			break;
+		if (tag->size < sizeof(*tag))
+			fatal("the loader gave a tag of %u bytes", tag->size);
 		read_mb2_tag(tag);
 		p += ALIGN_UP(tag->size, 8);
 	}
