@@ -75,8 +75,12 @@ void *memset(void *dst, int c, size_t n)
 int memcmp(const void *a, const void *b, size_t n)
 {
 	const u8 *x = a, *y = b;
+	size_t i = 0;
 
-	for (size_t i = 0; i < n; i++)
+	while (i + 8 <= n && ((const struct any64 *)(x + i))->x ==
+			     ((const struct any64 *)(y + i))->x)
+		i += 8;
+	for (; i < n; i++)
 		if (x[i] != y[i])
 			return x[i] - y[i];
 	return 0;
