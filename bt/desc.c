@@ -2,7 +2,10 @@
 /*
  * Invariant: an entry of the real GDT below HOST_FIRST, or of the real
  * LDT, is either absent or listed in `installed`, and is a copy (A set, L
- * clear) of what the guest's own table held when desc_sync() last ran.
+ * clear) of what the guest's own table held when desc_sync() last ran. The
+ * first GDT_WINDOW entries of the GDT hold all that CPL 3 could load there,
+ * loaded or not, since LAR and LSL tell (Linux keeps the CPU's number in a
+ * segment limit).
  */
 #include "bt/desc.h"
 
@@ -11,13 +14,14 @@
 #include "lib/string.h"
 #include "log.h"
 
-#define INSTALLED_MAX 24
+#define INSTALLED_MAX 64
+#define GDT_WINDOW    32
 #define LDT_ENTRIES   8192
 
 #define DESC_A  BIT(40)
 #define DESC_S  BIT(44)
-#define DESC_P  BIT(47)
 #define DESC_L  BIT(53)
+#define DESC_CONFORMING (BIT(43) | BIT(42)) /* code, conforming */
 #define DESC_DPL(raw) bits_get(raw, 46, 45)
 
 #define SEL_TI    BIT(2)
@@ -38,9 +42,14 @@ static u64 ldt[LDT_ENTRIES] ALIGNED(4096);
 /* Host view of the page that holds the start of the guest's GDT. */
 static const u8 *gdt_page;
 
+/* The window as it was when its entries were installed. */
+static u64 gdt_seen[GDT_WINDOW];
+static unsigned outside_count; /* of `installed`: not in the window */
+
 void desc_init(void)
 {
-	installed_count = 0;
+	installed_count = outside_count = 0;
+	memset(gdt_seen, 0, sizeof(gdt_seen));
 	gdt_page = NULL;
 	gdt_set_ldt(ldt, (u32)sizeof(ldt) - 1);
 }
@@ -112,25 +121,39 @@ static u64 *real_entry(u16 sel)
 			      &host_gdt[SEL_INDEX(sel)];
 }
 
-/* Drop what the guest has changed since; a load of it then faults. */
+static bool in_window(u16 sel)
+{
+	return !(sel & SEL_TI) && SEL_INDEX(sel) < GDT_WINDOW;
+}
+
+static void drop(struct installed *in)
+{
+	*real_entry(in->sel) = 0;
+	table_changed = true;
+	outside_count -= !in_window(in->sel);
+	*in = installed[--installed_count];
+}
+
+/*
+ * Drop what the guest has changed since, outside of the window; a load of it
+ * then faults.
+ */
 static void drop_changed(void)
 {
 	u64 raw;
 
-	for (unsigned i = 0; i < installed_count;) {
+	for (unsigned i = 0; outside_count && i < installed_count;) {
 		struct installed *in = &installed[i];
 
-		if (read_raw(in->sel, &raw) && ((raw ^ in->raw) & ~DESC_A) == 0) {
+		if (in_window(in->sel) ||
+		    (read_raw(in->sel, &raw) && ((raw ^ in->raw) & ~DESC_A) == 0))
 			i++;
-			continue;
-		}
-		*real_entry(in->sel) = 0;
-		table_changed = true;
-		*in = installed[--installed_count];
+		else
+			drop(in);
 	}
 }
 
-static const struct installed *find_installed(u16 sel)
+static struct installed *find_installed(u16 sel)
 {
 	for (unsigned i = 0; i < installed_count; i++)
 		if (installed[i].sel == (sel & ~3))
@@ -138,37 +161,87 @@ static const struct installed *find_installed(u16 sel)
 	return NULL;
 }
 
-/* Only what CPL 3 itself could load, in a slot that is not the monitor's. */
+/*
+ * Only what CPL 3 itself could load were it present, in a slot that is not the
+ * monitor's.
+ */
 static bool may_install(u16 sel, u64 raw)
 {
 	if (!(sel & SEL_TI) && SEL_INDEX(sel) >= HOST_FIRST)
 		return false;
-	return (raw & DESC_P) && (raw & DESC_S) && DESC_DPL(raw) == 3;
+	return (raw & DESC_S) &&
+	       (DESC_DPL(raw) == 3 || !(~raw & DESC_CONFORMING));
 }
 
 static void drop_all(void)
 {
-	table_changed = true;
 	while (installed_count)
-		*real_entry(installed[--installed_count].sel) = 0;
+		drop(&installed[installed_count - 1]);
+	memset(gdt_seen, 0, sizeof(gdt_seen));
 }
 
-static const struct installed *install(u16 sel)
+static const struct installed *install_raw(u16 sel, u64 raw)
 {
 	struct installed *in;
-	u64 raw;
 
-	if (!read_raw(sel, &raw) || !may_install(sel, raw))
+	if (!may_install(sel, raw))
 		return NULL;
 	if (installed_count == INSTALLED_MAX)
 		drop_all();
 	in = &installed[installed_count++];
+	outside_count += !in_window(sel);
 	in->sel = sel & ~3;
 	in->raw = raw;
 	seg_from_desc(&in->seg, sel, &(struct desc){ (u32)raw, (u32)(raw >> 32),
 						     GVA(0) });
 	*real_entry(sel) = (raw | DESC_A) & ~DESC_L;
 	return in;
+}
+
+static const struct installed *install(u16 sel)
+{
+	u64 raw;
+
+	return read_raw(sel, &raw) ? install_raw(sel, raw) : NULL;
+}
+
+/* Entry i of the window is `raw` now. */
+static void window_changed(unsigned i, u64 raw)
+{
+	u16 sel = (u16)(i << 3);
+	struct installed *in = find_installed(sel);
+
+	if (in)
+		drop(in);
+	install_raw(sel, raw);
+	gdt_seen[i] = raw;
+}
+
+/* The usual case in few instructions, on every way to user code. */
+static bool window_same(void)
+{
+	const struct dtable *r = &bt.env.v->gdtr;
+	u32 offset = r->base & ~PAGE_MASK;
+
+	if (!gdt_page || offset > PAGE_SIZE - sizeof(gdt_seen) ||
+	    r->limit < sizeof(gdt_seen) - 1)
+		return false;
+	return !memcmp(gdt_page + offset + 8, gdt_seen + 1, sizeof(gdt_seen) - 8);
+}
+
+/* Bring the window's entries up to date: the null entry, 0, never is one. */
+static void sync_window(void)
+{
+	if (window_same())
+		return;
+	for (unsigned i = 1; i < GDT_WINDOW; i++) {
+		u64 raw = 0;
+
+		if (!read_gdt((u16)(i << 3), &raw))
+			raw = 0;
+		if (raw != gdt_seen[i])
+			window_changed(i, raw);
+	}
 }
 
 /* Hidden parts alike, the accessed bit aside. */
@@ -195,6 +268,7 @@ bool *desc_sync(void)
 {
 	unsigned before;
 
+	sync_window();
 	drop_changed();
 	do { /* a full list is emptied on the way: then once more */
 		before = installed_count;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * CPL 3: system calls by INT 80h, ports by IOPL and by the TSS bitmap, EFLAGS
- * as PUSHF, POPF and IRET leave them for every CPL, IOPL and IF.
+ * as PUSHF, POPF and IRET leave them for every CPL, IOPL and IF; what LAR, LSL,
+ * VERR and VERW tell of descriptors that no register was ever loaded from.
  */
 #include "guest.h"
 
@@ -13,10 +14,20 @@ __asm__(".pushsection .text\n"
 	"u_flags: pushl $0x244ed7; popfl; pushfl; popl %eax; int $0x81\n"
 	"u_cli: cli; pushfl; popl %eax; int $0x81\n"
 	"u_sti: sti; pushfl; popl %eax; int $0x81\n"
+	"u_probe: movl u_selector, %ecx; xorl %ebx, %ebx; xorl %edx, %edx\n"
+	"lar %ecx, %ebx; sete %al; lsl %ecx, %edx; sete %ah\n"
+	"movl %eax, %esi; verr %cx; sete %al; verw %cx; sete %ah\n"
+	"shll $16, %eax; movw %si, %ax; int $0x81\n"
+	".popsection\n"
+	".pushsection .data\n"
+	"u_selector: .long 0\n"
 	".popsection");
+extern u32 u_selector;
+void u_probe(void);
 void u_loop(void), u_in(void), u_in_dx(void), u_flags(void), u_cli(void), u_sti(void);
 
 static u32 calls, sum;
+static u32 user_eflags = 2;
 
 static bool count_calls(struct trap *t)
 {
@@ -36,19 +47,19 @@ static void report(const char *name, u32 arg, u32 caught)
 static void ports(void)
 {
 	for (u32 iopl = 0; iopl < 4; iopl++)
-		report("in, iopl", iopl, catch_user(u_in, 2 | iopl << 12));
+		report("in, iopl", iopl, catch_user(u_in, user_eflags | iopl << 12));
 	tss.ports[0x21 / 8] &= (u8)~(1 << (0x21 % 8));
-	report("in, bit clear", 0x21, catch_user(u_in, 2));
+	report("in, bit clear", 0x21, catch_user(u_in, user_eflags));
 	tss.ports[0x7f / 8] &= (u8)~(1 << (0x7f % 8));
-	report("inw, half", 0x7f, catch_user(u_in_dx, 2));
+	report("inw, half", 0x7f, catch_user(u_in_dx, user_eflags));
 	tss.ports[0x80 / 8] &= (u8)~1;
-	report("inw, both", 0x7f, catch_user(u_in_dx, 2));
+	report("inw, both", 0x7f, catch_user(u_in_dx, user_eflags));
 }
 
 static void user_flags(void (*fn)(void), const char *name)
 {
 	for (u32 i = 0; i < 4; i++)
-		report(name, i, catch_user(fn, 2 | i << 12));
+		report(name, i, catch_user(fn, user_eflags | i << 12));
 }
 
 static void pop_flags(void *arg)
@@ -71,18 +82,63 @@ static void kernel_flags(void)
 		pop_flags((void *)values[i]);
 }
 
-int main(void);
-int main(void)
+/* Descriptors of every kind that matters at CPL 3, none of them loaded. */
+static const struct {
+	u32 limit, access, flags;
+} probed[] = {
+	{ 0x1234, 0xf3, 0x4 }, { 0x54321, 0xf1, 0xc }, { 0x77, 0xfb, 0x4 },
+	{ 0x88, 0xf9, 0x4 },   { 0x99, 0x73, 0x4 },    { 0xaa, 0x93, 0x4 },
+	{ 0xbb, 0xd3, 0x4 },   { 0xcc, 0x9f, 0x4 },    { 0xdd, 0xf7, 0x4 },
+};
+
+static void probe(u32 sel)
 {
 	u32 caught;
 
-	set_gate(0x80, SEL_CODE, trap_entry(0x80), 0xee);
-	set_gate(0x81, SEL_CODE, trap_entry(0x81), 0xee);
-	/* The interrupt controllers must stay quiet when IF gets set. */
-	outb(0x21, 0xff);
-	outb(0xa1, 0xff);
+	u_selector = sel;
+	caught = catch_user(u_probe, user_eflags);
+	print("probe %x: %x lar/lsl/verr/verw %08x rights %x limit %x\n", sel,
+	      caught - 1, last.eax & 0x01010101, last.ebx & 0xf0fe00, last.edx);
+}
+
+static void probes(void)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(probed); i++)
+		set_desc(SEL_TEST + 8 * i, 0, probed[i].limit, probed[i].access,
+			 probed[i].flags);
+	for (u32 sel = 3; sel < SEL_TEST + 8 * ARRAY_SIZE(probed) + 8; sel += 8)
+		if ((sel & ~3u) != SEL_TSS)
+			probe(sel);
+	set_desc(SEL_TEST, 0, 0x4321, 0xf3, 0);
+	probe(SEL_TEST | 3);
+	set_desc(SEL_TEST, 0, 0x4321, 0x93, 0);
+	probe(SEL_TEST | 3);
+	gdt[SEL_TEST >> 3] = 0;
+	probe(SEL_TEST | 3);
+}
+
+/*
+ * All of it again with paging and IF set, so that bt runs CPL 3 code directly:
+ * all of 4 GiB mapped onto itself, for the user too.
+ */
+static void page_identity(void)
+{
+	static u32 directory[1024] ALIGNED(4096);
+
+	for (u32 i = 0; i < 1024; i++)
+		directory[i] = i << 22 | 0x87;
+	WRITE_CR(3, directory);
+	WRITE_CR(4, READ_CR(4) | 1 << 4);
+	WRITE_CR(0, READ_CR(0) | 1u << 31);
+}
+
+static void everything(void)
+{
+	u32 caught;
+
+	calls = sum = 0;
 	trap_hook = count_calls;
-	caught = catch_user(u_loop, 2);
+	caught = catch_user(u_loop, user_eflags);
 	print("loop ended by %x after %u calls, %08x\n", caught - 1, calls,
 	      sum);
 	trap_hook = 0;
@@ -90,6 +146,22 @@ int main(void)
 	user_flags(u_cli, "cli, iopl");
 	user_flags(u_sti, "sti, iopl");
 	user_flags(u_flags, "popf, iopl");
+	probes();
+}
+
+int main(void);
+int main(void)
+{
+
+	set_gate(0x80, SEL_CODE, trap_entry(0x80), 0xee);
+	set_gate(0x81, SEL_CODE, trap_entry(0x81), 0xee);
+	/* The interrupt controllers must stay quiet when IF gets set. */
+	outb(0x21, 0xff);
+	outb(0xa1, 0xff);
+	everything();
 	kernel_flags();
+	page_identity();
+	user_eflags = 0x202;
+	everything();
 	return failures != 0;
 }
