@@ -57,6 +57,8 @@ static const struct option rows[] = {
 		{ "info", LOG_INFO }, { "debug", LOG_DEBUG }) },
 	{ "time", OPT_CHOICE, &options.time, CHOICES(
 		{ "tsc", TIME_TSC }, { "icount", TIME_ICOUNT }) },
+	{ "long-mode", OPT_CHOICE, &options.no_long_mode, CHOICES(
+		{ "auto", false }, { "off", true }) },
 	{ "trace-from", OPT_NUMBER, &options.trace_from, NULL },
 	{ "trace-to", OPT_NUMBER, &options.trace_to, NULL },
 	{ "trace-every", OPT_NUMBER, &options.trace_every, NULL },

@@ -13,6 +13,7 @@ struct options {
 	u32 engine; /* enum option_engine */
 	u32 time;   /* enum option_time */
 	u32 gdb;    /* enum option_gdb */
+	u32 no_long_mode; /* CPUID is to offer none */
 	u64 mem;    /* bytes of guest RAM; 0: as much as is sensible */
 	u64 cache;  /* bytes of translation cache; 0: default */
 	u64 trace_from, trace_to, trace_every; /* digests: vm/digest.c */

@@ -36,6 +36,7 @@ static struct {
 	bool amd; /* out-of-range leaves read zero; repeated feature bits */
 	bool features_known;
 	u32 feature[4]; /* by CPUID_1_EDX ... */
+	u8 maxphyaddr;
 } offered;
 
 /* The stand-in: "GenuineIntel", family 6, everything that is offered. */
@@ -43,11 +44,13 @@ static void reference_leaf(u32 leaf, u32 subleaf, struct cpuid_regs *r)
 {
 	static const struct { u32 leaf; struct cpuid_regs r; } rows[] = {
 		{ 0, { 2, 0x756e6547, 0x6c65746e, 0x49656e69 } },
-		{ 1, { 0x6b1, 8 << 8, OFFER_1_ECX, OFFER_1_EDX } },
+		{ 1, { 0x6b1, 8 << 8, OFFER_1_ECX | OFFER_1_ECX_64,
+		       OFFER_1_EDX } },
 		{ 2, { 0x03020101, 0, 0, 0x0c040841 } },
 		{ EXTENDED, { MAX_EXTENDED, 0, 0, 0 } },
-		{ EXTENDED + 1, { 0, 0, 0, OFFER_EXT_EDX } },
-		{ EXTENDED + 8, { 0x2024, 0, 0, 0 } },
+		{ EXTENDED + 1, { 0, 0, OFFER_EXT_ECX_64,
+				  OFFER_EXT_EDX | OFFER_EXT_EDX_64 } },
+		{ EXTENDED + 8, { 0x3024, 0, 0, 0 } },
 	};
 	unsigned i;
 
@@ -186,11 +189,22 @@ void cpuid_query(u32 leaf, u32 subleaf, struct cpuid_regs *r)
 	read_row(top.eax, subleaf, r);
 }
 
-/* The feature words are kept: CPUID itself may be slow on the host. */
+static unsigned read_maxphyaddr(void)
+{
+	struct cpuid_regs r;
+
+	if (!in_range(EXTENDED + 8))
+		return 36;
+	cpuid_query(EXTENDED + 8, 0, &r);
+	return r.eax & 0xff;
+}
+
+/* What is asked for often is kept: CPUID itself may be slow on the host. */
 static void read_features(void)
 {
 	struct cpuid_regs r;
 
+	offered.maxphyaddr = (u8)read_maxphyaddr();
 	offered.features_known = true;
 	cpuid_query(1, 0, &r);
 	offered.feature[CPUID_1_EDX] = r.edx;
@@ -228,12 +242,9 @@ bool cpuid_is_amd(void)
 
 unsigned cpuid_maxphyaddr(void)
 {
-	struct cpuid_regs r;
-
-	if (!in_range(EXTENDED + 8))
-		return 36;
-	cpuid_query(EXTENDED + 8, 0, &r);
-	return r.eax & 0xff;
+	if (!offered.features_known)
+		read_features();
+	return offered.maxphyaddr;
 }
 
 struct feature_bits {

@@ -20,7 +20,7 @@ struct cpuid_host {
 };
 
 enum cpuid_policy {
-	CPUID_POLICY_32, /* no long mode, no SYSCALL: bt */
+	CPUID_POLICY_32, /* no long mode, no SYSCALL; 36 address bits */
 	CPUID_POLICY_64, /* with them, where the host has them */
 };
 
@@ -46,6 +46,8 @@ enum cpuid_feature {
 	FEAT_NX = FEATURE(CPUID_EXT_EDX, 20),
 	FEAT_RDTSCP = FEATURE(CPUID_EXT_EDX, 27),
 	FEAT_LM = FEATURE(CPUID_EXT_EDX, 29),
+	FEAT_LAHF64 = FEATURE(CPUID_EXT_ECX, 0),
+	FEAT_CX16 = FEATURE(CPUID_1_ECX, 13),
 };
 
 /*

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Control registers: MOV CR, CLTS, LMSW, SMSW and the PDPTE registers. The
- * rules that make a value #GP are here, and so is what each change means to
- * the engine (enum mode_change).
+ * Control registers: MOV CR, CLTS, LMSW, SMSW, the PDPTE registers, and the
+ * way into and out of IA-32e mode. The rules that make a value #GP are here,
+ * and so is what each change means to the engine (enum mode_change).
  */
 #include "cpu/control.h"
 
@@ -74,7 +74,26 @@ static bool cr0_valid(u64 cr0)
 {
 	if ((cr0 & CR0_PG) && !(cr0 & CR0_PE))
 		return false;
-	return !(cr0 & CR0_NW) || (cr0 & CR0_CD);
+	return (!(cr0 & CR0_NW) || (cr0 & CR0_CD)) && !(cr0 >> 32);
+}
+
+/* "IA-32e Mode Consistency Checks": paging goes on with EFER.LME set. */
+static bool may_enter_long_mode(const struct vcpu *v)
+{
+	return (v->cr4 & CR4_PAE) && !(v->seg[SEG_CS].ar & AR_L) &&
+	       (v->seg[SEG_TR].ar & AR_TYPE) >= SYS_TSS32_AVAIL;
+}
+
+/* What IA32_EFER becomes with this CR0; false: the change is not allowed. */
+static bool efer_with_cr0(const struct vcpu *v, u64 cr0, u64 *efer)
+{
+	bool paged = cr0 & CR0_PG;
+
+	*efer = v->efer;
+	if (paged == !!(v->cr0 & CR0_PG) || !(v->efer & EFER_LME))
+		return true;
+	*efer ^= EFER_LMA;
+	return paged ? may_enter_long_mode(v) : !vcpu_64bit(v);
 }
 
 /* Reload v->pdpte from the current CR3; #GP(0) when they are bad. */
@@ -92,22 +111,26 @@ static bool write_cr0(struct emu *e, u64 value)
 {
 	struct vcpu *v = e->v;
 	u64 cr0 = (value & CR0_KNOWN) | CR0_ET;
-	u64 changed = cr0 ^ v->cr0;
-	bool reload = uses_pdptes(cr0, v->cr4, v->efer) &&
-		      (changed & CR0_PDPTES);
+	u64 changed = cr0 ^ v->cr0, efer;
+	bool reload;
 
-	if (!cr0_valid(value))
+	if (!cr0_valid(value) || !efer_with_cr0(v, cr0, &efer))
 		return emu_gp(e, 0);
+	reload = uses_pdptes(cr0, v->cr4, efer) && (changed & CR0_PDPTES);
 	if (reload && !reload_pdptes(e))
 		return false;
 	v->cr0 = cr0;
+	v->efer = efer;
 	if (changed)
 		e->ops->mode_changed(e->ctx, cr0_changes(changed, reload));
 	return true;
 }
 
+/* Legacy modes write 32 bits; PAE ignores the rest of CR3 anyway. */
 static bool write_cr3(struct emu *e, u64 value)
 {
+	if (value & BITS(63, cpuid_maxphyaddr()))
+		return emu_gp(e, 0);
 	count(CNT_CR3_LOADS);
 	return control_load_cr3(e, value) || emu_gp(e, 0);
 }
@@ -118,6 +141,8 @@ static bool write_cr4(struct emu *e, u64 value)
 	u64 changed = value ^ v->cr4;
 
 	if (value & ~cpuid_cr4_allowed())
+		return emu_gp(e, 0);
+	if (vcpu_long_mode(v) && !(value & CR4_PAE))
 		return emu_gp(e, 0);
 	if (uses_pdptes(v->cr0, value, v->efer) && (changed & CR4_PDPTES) &&
 	    !reload_pdptes(e))
@@ -145,9 +170,21 @@ static bool read_cr(struct emu *e, unsigned reg, u64 *value)
 	case 4:
 		*value = e->v->cr4;
 		return true;
+	case 8:
+		*value = e->v->cr8;
+		return true;
 	default:
 		return emu_ud(e);
 	}
+}
+
+/* No local APIC is offered, so the task priority holds nothing off. */
+static bool write_cr8(struct emu *e, u64 value)
+{
+	if (value & ~BITS(3, 0))
+		return emu_gp(e, 0);
+	e->v->cr8 = value;
+	return true;
 }
 
 static bool write_cr(struct emu *e, unsigned reg, u64 value)
@@ -162,6 +199,8 @@ static bool write_cr(struct emu *e, unsigned reg, u64 value)
 		return write_cr3(e, value);
 	case 4:
 		return write_cr4(e, value);
+	case 8:
+		return write_cr8(e, value);
 	default:
 		return emu_ud(e);
 	}
@@ -174,10 +213,10 @@ bool op_mov_cr(struct emu *e)
 	u64 value = 0;
 
 	if (dst->kind == OPK_CR)
-		return write_cr(e, dst->reg, (u32)e->v->gpr[src->reg]);
+		return write_cr(e, dst->reg, emu_reg_read(e, src));
 	if (!read_cr(e, src->reg, &value))
 		return false;
-	emu_gpr_write(e->v, dst->reg, 4, value);
+	emu_reg_write(e, dst, value);
 	return true;
 }
 

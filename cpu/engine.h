@@ -29,6 +29,7 @@ struct engine_env {
 struct engine {
 	const char *name;
 	bool needs_shadow;
+	bool long_mode; /* runs IA-32e mode too, so that CPUID may offer it */
 	/* NULL when the engine can run on this machine, else why not, in words. */
 	const char *(*probe)(void);
 	/* NULL when ready, else why not, in words. */

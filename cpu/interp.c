@@ -21,7 +21,7 @@ static const char *interp_init(const struct engine_env *env)
 
 static bool interp_can_run(const struct vcpu *v)
 {
-	return !vcpu_long_mode(v);
+	return true;
 }
 
 /* Does the run loop have to be asked before the next instruction? */

@@ -11,7 +11,8 @@
 
 #define ALWAYS   0  /* no row depends on feature 0, the FPU */
 #define AMD_ONLY -1
-#define CANONICAL32 BITS(31, 0)
+#define EFER_ANY -2 /* with any feature that has a bit there */
+#define LOW_HALF BITS(31, 0)
 
 /* AMD's, in the BIOS and Kernel Developer's Guides. */
 #define MSR_AMD_SYSCFG      0xc0010010u
@@ -25,6 +26,7 @@ struct msr_row {
 	int feature;      /* FEAT_* that it comes with; ALWAYS, AMD_ONLY */
 	u16 offset;       /* of the u64 in struct vcpu; 0: reads zero */
 	u64 writable;     /* bits that a write may change */
+	bool address;     /* must be canonical; 32 bits wide without long mode */
 	u64 (*read)(struct emu *e);            /* instead of the field */
 	bool (*write)(struct emu *e, u64 value); /* checks, then acts */
 };
@@ -91,6 +93,9 @@ static bool write_ignored(struct emu *e, u64 value)
 
 #define ROW(reg, ...) \
 	{ .index = MSR_IA32_##reg, .name = #reg, __VA_ARGS__ }
+#define ADDRESS_ROW(reg, with, field)                                     \
+	ROW(reg, .feature = with, .offset = FIELD(field),                 \
+	    .writable = ~0ull, .address = true)
 
 static const struct msr_row msr_rows[] = {
 	ROW(TSC, .feature = FEAT_TSC, .writable = ~0ull, .read = read_tsc,
@@ -99,20 +104,26 @@ static const struct msr_row msr_rows[] = {
 	ROW(APIC_BASE, .offset = FIELD(apic_base)),
 	ROW(BIOS_SIGN_ID, .writable = ~0ull, .write = write_ignored),
 	ROW(SYSENTER_CS, .feature = FEAT_SEP, .offset = FIELD(sysenter_cs),
-	    .writable = CANONICAL32),
-	ROW(SYSENTER_ESP, .feature = FEAT_SEP, .offset = FIELD(sysenter_esp),
-	    .writable = CANONICAL32),
-	ROW(SYSENTER_EIP, .feature = FEAT_SEP, .offset = FIELD(sysenter_eip),
-	    .writable = CANONICAL32),
+	    .writable = LOW_HALF),
+	ADDRESS_ROW(SYSENTER_ESP, FEAT_SEP, sysenter_esp),
+	ADDRESS_ROW(SYSENTER_EIP, FEAT_SEP, sysenter_eip),
 	ROW(MISC_ENABLE, .offset = FIELD(misc_enable),
 	    .writable = BIT(0) /* fast strings */),
 	ROW(DEBUGCTL, .feature = ALWAYS),
 	ROW(PAT, .feature = FEAT_PAT, .offset = FIELD(pat),
 	    .writable = ~0ull, .write = write_pat),
-	ROW(EFER, .feature = FEAT_NX, .offset = FIELD(efer),
+	ROW(EFER, .feature = EFER_ANY, .offset = FIELD(efer),
 	    .writable = ~0ull, .write = write_efer),
+	ROW(STAR, .feature = FEAT_LM, .offset = FIELD(star), .writable = ~0ull),
+	ADDRESS_ROW(LSTAR, FEAT_LM, lstar),
+	ADDRESS_ROW(CSTAR, FEAT_LM, cstar),
+	ROW(FMASK, .feature = FEAT_LM, .offset = FIELD(fmask),
+	    .writable = LOW_HALF),
+	ADDRESS_ROW(FS_BASE, FEAT_LM, seg[SEG_FS].base),
+	ADDRESS_ROW(GS_BASE, FEAT_LM, seg[SEG_GS].base),
+	ADDRESS_ROW(KERNEL_GS_BASE, FEAT_LM, kernel_gs_base),
 	ROW(TSC_AUX, .feature = FEAT_RDTSCP, .offset = FIELD(tsc_aux),
-	    .writable = CANONICAL32),
+	    .writable = LOW_HALF),
 	{ .index = MSR_AMD_HWCR, .name = "HWCR", .feature = AMD_ONLY,
 	  .writable = BIT(6) /* FFDIS; no flush filter to turn off */,
 	  .read = read_hwcr, .write = write_ignored },
@@ -127,6 +138,8 @@ static bool row_offered(const struct msr_row *r)
 {
 	if (r->feature == AMD_ONLY)
 		return cpuid_is_amd();
+	if (r->feature == EFER_ANY)
+		return cpuid_efer_allowed();
 	return r->feature == ALWAYS || cpuid_has(r->feature);
 }
 
@@ -167,6 +180,13 @@ bool msr_read(struct emu *e, u32 index, u64 *value)
 	return true;
 }
 
+static bool value_allowed(struct emu *e, const struct msr_row *r, u64 value)
+{
+	if (r->address)
+		return cpuid_has(FEAT_LM) ? is_canonical(value) : !(value >> 32);
+	return !~r->writable || !((value ^ row_value(e, r)) & ~r->writable);
+}
+
 bool msr_write(struct emu *e, u32 index, u64 value)
 {
 	const struct msr_row *r = find_row(index);
@@ -175,8 +195,8 @@ bool msr_write(struct emu *e, u32 index, u64 value)
 		log_debug("wrmsr %x: no such register", index);
 		return false;
 	}
-	if (~r->writable && ((value ^ row_value(e, r)) & ~r->writable)) {
-		log_debug("wrmsr %s: bits of %llx are reserved", r->name,
+	if (!value_allowed(e, r, value)) {
+		log_debug("wrmsr %s: %llx is not allowed", r->name,
 			  (unsigned long long)value);
 		return false;
 	}

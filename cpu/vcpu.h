@@ -6,6 +6,10 @@
  * why it must fit a page and hold nothing that the monitor trusts.
  *
  * Enum orders are the hardware's encodings (ModRM and sreg numbers).
+ *
+ * Hidden parts are kept as they were loaded: in 64-bit mode CS, SS, DS and ES
+ * keep bases and limits that count only once compatibility mode is back. There
+ * and in legacy modes bits 63:32 of registers are what was left in them.
  */
 #ifndef CPU_VCPU_H
 #define CPU_VCPU_H
@@ -98,25 +102,38 @@ static inline bool vcpu_real_addressing(const struct vcpu *v)
 	return !vcpu_protected(v) || vcpu_vm86(v);
 }
 
+/* IA-32e mode: 64-bit mode or compatibility mode. */
 static inline bool vcpu_long_mode(const struct vcpu *v)
 {
 	return v->efer & EFER_LMA;
 }
 
+/* 64-bit mode: IA-32e mode with CS.L. */
+static inline bool vcpu_64bit(const struct vcpu *v)
+{
+	return vcpu_long_mode(v) && (v->seg[SEG_CS].ar & AR_L);
+}
+
 /* Default size of code at CS: 2, 4 or 8 bytes (8: 64-bit mode). */
 static inline unsigned vcpu_code_size(const struct vcpu *v)
 {
-	u32 ar = v->seg[SEG_CS].ar;
-
-	if (vcpu_long_mode(v) && (ar & AR_L))
+	if (vcpu_64bit(v))
 		return 8;
-	return ar & AR_DB ? 4 : 2;
+	return v->seg[SEG_CS].ar & AR_DB ? 4 : 2;
+}
+
+/* Linear address of an offset in CS; in 64-bit mode its base counts as 0. */
+static inline u64 vcpu_code_linear(const struct vcpu *v, u64 offset)
+{
+	if (vcpu_64bit(v))
+		return offset;
+	return (u32)(v->seg[SEG_CS].base + offset);
 }
 
 /* Width of the stack pointer in use: 2, 4 or 8 bytes. */
 static inline unsigned vcpu_stack_size(const struct vcpu *v)
 {
-	if (vcpu_code_size(v) == 8)
+	if (vcpu_64bit(v))
 		return 8;
 	return v->seg[SEG_SS].ar & AR_DB ? 4 : 2;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Architectural constants by the Intel manual's own names, grouped by the
- * manual's headings. No code, no state.
+ * manual's headings. No state.
  */
 #ifndef X86_H
 #define X86_H
@@ -183,6 +183,12 @@
 #define SYS_CALL32      12
 #define SYS_INT32       14
 #define SYS_TRAP32      15
+/* The same codes in IA-32e mode, where descriptors and gates are 64-bit. */
+#define SYS_TSS64_AVAIL 9
+#define SYS_TSS64_BUSY  11
+#define SYS_CALL64      12
+#define SYS_INT64       14
+#define SYS_TRAP64      15
 
 /* Debug Registers */
 #define DR6_B0   BIT(0)
@@ -193,5 +199,11 @@
 #define DR7_GD   BIT(13)
 #define DR7_RESET 0x400ull
 #define DR7_ENABLED 0xffull /* any L or G bit */
+
+/* "Canonical Addressing": bits 63:47 are alike; 57-bit ones are not offered. */
+static inline bool is_canonical(u64 address)
+{
+	return (u64)sign_extend(address, 48) == address;
+}
 
 #endif

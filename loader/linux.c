@@ -3,8 +3,10 @@
  * Linux by the 32-bit boot protocol (the kernel's own document "The Linux/x86
  * Boot Protocol", section "32-bit Boot Protocol"): boot_params with the setup
  * header copied in, an E820 map, the command line and the initrd, then a jump
- * to the protected-mode part at 1 MiB.
+ * to the protected-mode part at 1 MiB. A 64-bit kernel switches to long mode by
+ * itself, where CPUID offers it.
  */
+#include "cpu/cpuid.h"
 #include "lib/string.h"
 #include "loader/internal.h"
 
@@ -57,7 +59,7 @@ static const char *check_header(const u8 *h, u64 size)
 		return "the Linux image is cut short";
 	if (!(h[LOADFLAGS] & LOADED_HIGH))
 		return "the Linux image is a zImage; a bzImage is needed";
-	if (get16(h + VERSION) >= 0x020c &&
+	if (get16(h + VERSION) >= 0x020c && !cpuid_has(FEAT_LM) &&
 	    (get16(h + XLOADFLAGS) & XLF_KERNEL_64))
 		return "the Linux image is a 64-bit kernel, and this engine "
 		       "offers its guest no long mode";

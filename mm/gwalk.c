@@ -6,11 +6,9 @@
  * was ("Access Rights", "Page-Fault Exceptions", "Accessed and Dirty Flags").
  */
 #include "mm/gwalk.h"
+#include "cpu/cpuid.h"
 #include "mm/internal.h"
 #include "lib/string.h"
-
-/* What CPUID tells the guest; walk_mode.maxphyaddr of every mode. */
-#define GUEST_MAXPHYADDR 36
 
 struct format {
 	u8 levels;     /* tables in memory; PAE's PDPTEs are registers */
@@ -34,7 +32,7 @@ void walk_mode_of(const struct vcpu *v, struct walk_mode *m)
 	m->smap = v->cr4 & CR4_SMAP;
 	m->nxe = v->efer & EFER_NXE;
 	m->ac = v->rflags & EFLAGS_AC;
-	m->maxphyaddr = GUEST_MAXPHYADDR;
+	m->maxphyaddr = (u8)cpuid_maxphyaddr();
 	m->cr3 = v->cr3;
 	memcpy(m->pdpte, v->pdpte, sizeof(m->pdpte));
 	if (!(v->cr0 & CR0_PG))

@@ -16,7 +16,7 @@ struct walk_mode {
 	u8 format; /* enum walk_format */
 	bool wp, pse, nxe, smep, smap, pge;
 	bool ac;       /* EFLAGS.AC, for SMAP */
-	u8 maxphyaddr; /* reserved bits start here: 36 for bt */
+	u8 maxphyaddr; /* reserved bits start here: what CPUID tells */
 	u64 cr3;
 	u64 pdpte[4]; /* PAE */
 };

@@ -12,7 +12,7 @@
  *
  *   penumbra-digest: COUNT EIP EFLAGS, 8 registers, 8 x SELECTOR:BASE:LIMIT:
  *   RIGHTS, BASE:LIMIT of GDTR and IDTR, CR0, CR2, CR3, CR4, a hash of the
- *   other control registers, debug registers and MSRs, a hash of memory (0: not
+ *   other registers, control and debug registers and MSRs, a hash of memory (0: not
  *   asked for), and where every instruction is traced, the next one: its bytes
  *   and text.
  */
@@ -44,7 +44,10 @@ u64 vm_digest_next(const struct vm *vm)
 	return now + c->trace_every - (now - c->trace_from) % c->trace_every;
 }
 
-/* Control registers, debug registers and MSRs lie together in the vcpu. */
+/*
+ * Control registers, debug registers and MSRs lie together in the vcpu. What
+ * R8 to R15 hold matters only in IA-32e mode.
+ */
 static u64 hash_rest(const struct vcpu *v)
 {
 	enum {
@@ -52,7 +55,12 @@ static u64 hash_rest(const struct vcpu *v)
 		TO = offsetof(struct vcpu, tsc_offset),
 	};
 
-	return hash_words((const u64 *)((const u8 *)v + FROM), (TO - FROM) / 8);
+	u64 h = hash_words((const u64 *)((const u8 *)v + FROM),
+			   (TO - FROM) / 8);
+
+	if (vcpu_long_mode(v))
+		h ^= hash_words(&v->gpr[R_8], GPR_COUNT - R_8);
+	return h;
 }
 
 static u64 hash_memory(const struct vm *vm)
@@ -97,7 +105,7 @@ static unsigned peek_code(struct vm *vm, u8 *bytes, unsigned size)
 	unsigned n;
 
 	for (n = 0; n < size; n++) {
-		u32 at = (u32)(vm->v->seg[SEG_CS].base + vm->v->rip + n);
+		u64 at = vcpu_code_linear(vm->v, vm->v->rip + n);
 		const u8 *p;
 
 		if (!gwalk(&vm->gpm, &vm->mode, GVA(at), ACC_FETCH, false, &w,

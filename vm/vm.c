@@ -170,6 +170,12 @@ static const char *init_engines(struct vm *vm)
 	return why;
 }
 
+static enum cpuid_policy policy_of(const struct vm_config *config)
+{
+	return config->engine->long_mode && !config->no_long_mode ?
+		       CPUID_POLICY_64 : CPUID_POLICY_32;
+}
+
 struct vm *vm_create(const struct vm_config *config, const char **why)
 {
 	struct vm *vm = &the_vm;
@@ -182,7 +188,7 @@ struct vm *vm_create(const struct vm_config *config, const char **why)
 	*why = "too little memory for the guest";
 	if (!vm->v || !create_memory(vm))
 		return NULL;
-	cpuid_policy_init(config->cpuid, CPUID_POLICY_32);
+	cpuid_policy_init(config->cpuid, policy_of(config));
 	vcpu_reset(vm->v);
 	vm->v->insn_stop = ~0ull;
 	vm->wall_start = config->icount ? 0 : host_wall_seconds();

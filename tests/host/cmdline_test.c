@@ -114,6 +114,9 @@ static const struct good good[] = {
 	TOLD("loglevel=debug", level, LOG_DEBUG),
 	ROW32("time=tsc", time, TIME_TSC),
 	ROW32("time=icount", time, TIME_ICOUNT),
+	ROW32("", no_long_mode, false),
+	ROW32("long-mode=auto", no_long_mode, false),
+	ROW32("long-mode=off", no_long_mode, true),
 	ROW64("trace-from=12", trace_from, 12),
 	ROW64("trace-to=0xff", trace_to, 255),
 	ROW64("trace-to=0xFf", trace_to, 255),
@@ -176,7 +179,7 @@ static const struct wrong wrong[] = {
 	{ "on_exit=halt", "unknown option" },
 	{ "loglevel=7", "bad value" }, { "time=icount,tsc", "bad value" },
 	{ "trace-from=1K", "bad value" }, { "trace-to=", "bad value" },
-	{ "trace-memory=1", "bad value" },
+	{ "trace-memory=1", "bad value" }, { "long-mode=on", "bad value" },
 	/* the first mistake is the one named */
 	{ "engine=bt one two=3", "unknown option \"one\"" },
 	{ "mem=q frob=1", "bad value in option \"mem=q\"" },

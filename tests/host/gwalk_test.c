@@ -2,7 +2,7 @@
 /*
  * The guest page walk against a second, straightforward reading of the manual
  * written here: every combination of entry bits at both levels, mode and
- * access, in each format. LINKS: lib kernel mm
+ * access, in each format. LINKS: lib kernel cpu mm
  */
 #include <string.h>
 

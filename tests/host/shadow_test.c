@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The shadow MMU under random guests. LINKS: lib kernel mm
+ * The shadow MMU under random guests. LINKS: lib kernel cpu mm
  *
  * A guest edits its page tables at random, aliases them, maps them, reuses
  * them as data, and accesses memory through a model of the hardware: a walker

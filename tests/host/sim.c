@@ -4,8 +4,8 @@
  * way to run a real guest under the interpreter, and to debug it with gdb.
  * Time is the instruction count, so every run is the same.
  *   sim [-m MIB] [-a CMDLINE] [-i INITRD] [-t OPTION]... [-p PLANT] IMAGE
- * An OPTION is one of the monitor's own for digests: trace-from=, trace-to=,
- * trace-every=, trace-memory=on or pages. PLANT is an engine's mistake for
+ * An OPTION is one of the monitor's own: trace-from=, trace-to=, trace-every=,
+ * trace-memory=on or pages, long-mode=off. PLANT is an engine's mistake for
  * tests: ebx:COUNT or memory:COUNT flips a bit after COUNT instructions.
  */
 #include <stdio.h>
@@ -72,7 +72,7 @@ static void plant_run(struct vcpu *v, struct vcpu_exit *exit)
 
 /* --- command line --------------------------------------------------------- */
 
-static bool trace_option(struct vm_config *config, const char *text)
+static bool monitor_option(struct vm_config *config, const char *text)
 {
 	const struct {
 		const char *name;
@@ -91,7 +91,9 @@ static bool trace_option(struct vm_config *config, const char *text)
 			return true;
 		}
 	}
-	if (!strcmp(text, "trace-memory=on"))
+	if (!strcmp(text, "long-mode=off"))
+		config->no_long_mode = true;
+	else if (!strcmp(text, "trace-memory=on"))
 		config->trace_memory = DIGEST_MEMORY;
 	else if (!strcmp(text, "trace-memory=pages"))
 		config->trace_memory = DIGEST_PAGES;
@@ -125,7 +127,7 @@ int main(int argc, char **argv)
 			image.initrd = read_file(optarg, &image.initrd_size);
 		else if (c == 'p' && plant_option(optarg))
 			engine.run = plant_run;
-		else if (c != 't' || !trace_option(&config, optarg))
+		else if (c != 't' || !monitor_option(&config, optarg))
 			return 2;
 	}
 	if (optind >= argc)

@@ -63,13 +63,13 @@ class Span:
 class SimMachine:
     """The interpreter as a process of the host, with a machine's interface."""
 
-    def __init__(self, guest, span, plant):
+    def __init__(self, guest, options, plant):
         if not SIM.is_file():
             raise GuestError("no build/sim: run make build/sim first")
         words = [SIM, "-m", str(guest.memory // MIB), "-a", guest.append]
         if guest.initrd:
             words += ["-i", guest.initrd]
-        for option in span.options():
+        for option in options:
             words += ["-t", option]
         if plant:
             words += ["-p", plant]
@@ -93,7 +93,7 @@ class Stream:
     """Iterates over one run's digests; `words`: how the run ended."""
 
     def __init__(self, engine, guest, span, on="qemu", timeout=600,
-                 options="", plant=None):
+                 options="", plant=None, long_mode=True):
         self.engine, self.span = engine, span
         self.until = time.monotonic() + timeout
         self.last = 0    # count of the last digest
@@ -101,14 +101,15 @@ class Stream:
         self.words = "no more was said"
         self.rest = b""
         self.folder = tempfile.TemporaryDirectory(prefix="penumbra-diverge-")
-        self.machine = self.start(guest, on, options, plant)
+        words = span.options() + ([] if long_mode else ["long-mode=off"])
+        self.machine = self.start(guest, on, words, options, plant)
 
-    def start(self, guest, on, options, plant):
+    def start(self, guest, on, words, options, plant):
         if self.engine == "sim":
-            return SimMachine(guest, self.span, plant)
+            return SimMachine(guest, words, plant)
         iso = pathlib.Path(self.folder.name) / "guest.iso"
         guest_iso(iso, guest, self.engine, " ".join(
-            ["on-exit=qemu time=icount", *self.span.options(), options]))
+            ["on-exit=qemu time=icount", *words, options]))
         return MACHINES[on](iso, machine_memory(guest, self.engine),
                             self.folder.name)
 

@@ -196,7 +196,9 @@ def diverge(args, guest):
                         say=lambda text: print(f"penumbra diverge: {text}",
                                                flush=True),
                         on=args.on, timeout=args.timeout,
-                        options=args.monitor, plant=args.plant)
+                        options=args.monitor, plant=args.plant,
+                        # bt offers its guest none, so neither may the other
+                        long_mode="bt" not in engines)
         try:
             found = search.run()
         except OutOfTime as why:
