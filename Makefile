@@ -102,7 +102,7 @@ test: $(T:%=$O/host/%_test)
 	$(Q)set -e; for t in $^; do $$t; done
 
 # The demo guest and the test images (tests/guest/guests.mk).
-GUEST := $O/guest/vmlinuz-686 $O/guest/vmlinuz-686-pae $O/guest/initrd.gz
+GUEST := $(addprefix $O/guest/,vmlinuz-686 vmlinuz-686-pae vmlinuz-amd64 initrd.gz)
 guest: $(GUEST)
 $(GUEST) &: tools/make-guest tools/guest-init
 	$(call say,GUEST)
