@@ -108,6 +108,7 @@ $(GUEST) &: tools/make-guest tools/guest-init
 	$(call say,GUEST)
 	$(Q)tools/make-guest $O/guest
 include tests/guest/guests.mk
+include bench/bench.mk
 
 DEMO := $O/penumbra-demo.iso
 $(DEMO): $O/penumbra.elf $(GUEST)
@@ -121,7 +122,7 @@ run: deps
 	$(Q)tools/penumbra run --interactive --memory 256M --iso $(DEMO)
 
 check: deps
-	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) all guest guests hosttests $O/sim
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) all guest guests hosttests bench-parts $O/sim
 	$(Q)tests/run.py
 
 hosttests: $(T:%=$O/host/%_test)

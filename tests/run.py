@@ -21,10 +21,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests")]
 os.chdir(ROOT)
 
-from system import bad_input, diverge, guest, host, launcher, linux, static  # noqa: E402
+from system import (bad_input, bench, diverge, guest, host,  # noqa: E402
+                    launcher, linux, static)
 
 # Long cases first, so that both processors end at about the same time.
-GROUPS = (linux, host, guest, diverge, launcher, bad_input, static)
+GROUPS = (linux, host, guest, diverge, launcher, bench, bad_input,
+          static)
 
 
 def run(case):

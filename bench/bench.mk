@@ -1,0 +1,42 @@
+# The benchmarks: 32-bit programs, and the translator as a process that runs
+# them. `bench` and `bench-quick` measure and write build/bench/report.*.
+PROGRAM_CFLAGS := -std=gnu11 -m32 -march=i686 -O2 -ffreestanding -fno-pic -fno-pie \
+	-fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none \
+	-fno-strict-aliasing -fno-tree-loop-distribute-patterns -Wall -Wextra \
+	-Wno-unused-parameter -Werror -I. -Iinclude
+PROGRAM_LIB := program memory
+# Programs made of the monitor's own modules bring those.
+PROGRAM_MONITOR := $(wildcard cpu/*.c) lib/format.c lib/counters.c lib/ring.c
+PROGRAM_NAMES := $(filter-out $(PROGRAM_LIB) monitor,$(patsubst bench/programs/%.c,%,$(wildcard bench/programs/*.c)))
+PROGRAM_IMAGES := $(PROGRAM_NAMES:%=$O/bench/programs/%)
+
+program_objects = $(patsubst %,$O/bench/obj/bench/programs/%.c.o,$(1) $(PROGRAM_LIB)) \
+	$(if $(shell grep -l monitor.h bench/programs/$(1).c),$(PROGRAM_MONITOR:%=$O/bench/obj/%.o) \
+		$O/bench/obj/bench/programs/monitor.c.o)
+
+$O/bench/obj/%.c.o: %.c bench/bench.mk
+	$(call say,GCC32)
+	$(Q)mkdir -p $(@D) && $(HOSTCC) $(PROGRAM_CFLAGS) -MMD -MP -c $< -o $@
+
+define bench_program
+$O/bench/programs/$(1): $(call program_objects,$(1)) bench/programs/link.ld
+	$$(call say,LD32)
+	$$(Q)mkdir -p $$(@D) && $(HOSTCC) -m32 -nostdlib -static -no-pie -Wl,--build-id=none \
+		-Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -T bench/programs/link.ld \
+		-o $$@ $$(filter %.o,$$^) -lgcc
+endef
+$(foreach p,$(PROGRAM_NAMES),$(eval $(call bench_program,$(p))))
+
+# The translator as in the monitor: optimised, without sanitizers.
+TRANSLATOR_BT := translate xlate rules emit cache mode verify $(patsubst bt/%.c,%,$(wildcard bt/gen_*.c))
+TRANSLATOR_SRC := $(call host_src,lib cpu) $(TRANSLATOR_BT:%=bt/%.c) $(wildcard bench/translator/*.c)
+$O/bench/translator: $(TRANSLATOR_SRC) $O/host/bt/stubs.asm.o $O/host/tests/host/bt_enter.asm.o \
+		Makefile bench/bench.mk $(wildcard */*.h cpu/*.inc lib/*.inc bench/translator/*.h)
+	$(call say,HOSTLD)
+	$(Q)mkdir -p $(@D) && $(HOSTCC) $(COMMON) -O2 -fno-strict-aliasing -Wl,-z,noexecstack \
+		$(filter %.c %.o,$^) -o $@
+
+.PHONY: bench bench-quick bench-parts
+bench-parts: $O/bench/translator $(PROGRAM_IMAGES)
+
+-include $(wildcard $O/bench/obj/*/*.d $O/bench/obj/bench/programs/*.d)

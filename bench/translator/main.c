@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * translator [--no-verify] PROGRAM: runs it; what it prints, then one JSON
+ * line of what the translator did.
+ * translator --steps: host instructions per guest operation, as JSON.
+ */
+#include "bench/translator/translator.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void print_work(const struct work *w)
+{
+	printf("{\"blocks\": %llu, \"instructions\": %llu, "
+	       "\"guest_bytes\": %llu, \"host_bytes\": %llu, "
+	       "\"translate_cycles\": %llu, \"verify_cycles\": %llu, "
+	       "\"links\": %llu, \"callouts\": %llu}\n",
+	       (unsigned long long)w->blocks, (unsigned long long)w->insns,
+	       (unsigned long long)w->guest_bytes,
+	       (unsigned long long)w->host_bytes,
+	       (unsigned long long)w->translate_cycles,
+	       (unsigned long long)w->verify_cycles,
+	       (unsigned long long)w->links, (unsigned long long)w->callouts);
+}
+
+int main(int argc, char **argv)
+{
+	const char *path = argv[argc - 1];
+
+	process_init();
+	process.verify = true;
+	if (argc == 2 && !strcmp(path, "--steps")) {
+		steps_print();
+		return 0;
+	}
+	if (argc == 3 && !strcmp(argv[1], "--no-verify")) {
+		process.verify = false;
+	} else if (argc != 2) {
+		fprintf(stderr, "usage: translator [--no-verify] PROGRAM | --steps\n");
+		return 2;
+	}
+	process_reset(process_load(path));
+	process_run(false);
+	print_work(&process.work);
+	return process.status;
+}
