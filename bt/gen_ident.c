@@ -253,6 +253,7 @@ bool gen_x87(struct xlate *x)
 	if (i->has_mem && (i->reg == 4 || i->reg == 6) &&
 	    (i->opcode == 0xd9 || i->opcode == 0xdd))
 		return false;
+	emit_store_imm8(&x->e, VCPU_MEM(x87_ours), 1);
 	start(i, &c);
 	c.opsize = false;
 	return modrm_form(x, &c, false);

@@ -7,6 +7,7 @@
  */
 #include "bt/desc.h"
 #include "bt/machine.h"
+#include "cpu/emu_fpu.h"
 #include "kernel/gdt.h"
 #include "kernel/instr.h"
 #include "lib/counters.h"
@@ -86,6 +87,13 @@ static void load_ldt(void)
 	loaded = wanted;
 }
 
+/* User code is not to see where in the monitor x87 instructions ran. */
+static void hide_fpu_pc(struct vcpu *v)
+{
+	if (v->x87_ours && !(v->cr0 & (CR0_TS | CR0_EM)))
+		emu_fpu_hide_pc(bt.env.emu);
+}
+
 bool user_run(void)
 {
 	struct vcpu *v = bt.env.v;
@@ -94,6 +102,7 @@ bool user_run(void)
 	if (!changed)
 		return false;
 	load_ldt();
+	hide_fpu_pc(v);
 	count(CNT_USER_ENTRIES);
 	ring_add(RING_USER, v->rip, v->gpr[R_SP]);
 	bt.leave = LEAVE_NONE;

@@ -232,6 +232,7 @@ static const struct verify_vcpu_form verify_vcpu_forms[] = {
 static const struct { u16 offset, bytes; } verify_vcpu_stores[] = {
 	{ offsetof(struct vcpu, rip), 8 },
 	{ offsetof(struct vcpu, insn_count), 8 },
+	{ offsetof(struct vcpu, x87_ours), 1 },
 	{ offsetof(struct vcpu, engine), offsetof(struct bt_plain, tag_space) },
 };
 /* clang-format on */

@@ -16,8 +16,7 @@
 #define IMAGE_BYTES 512 /* FXSAVE area */
 #define IMAGE_LEGACY 288 /* what it holds up to XMM7 */
 #define IMAGE_XMM15 416
-#define IMAGE_FIP 8
-#define IMAGE_FDP 16
+#define IMAGE_FOP 6 /* then FIP, FCS, FDP, FDS */
 #define IMAGE_MXCSR 24
 #define IMAGE_MXCSR_MASK 28
 #define MXCSR_MASK_DEFAULT 0xffbfu
@@ -238,18 +237,18 @@ static bool is_env(const struct insn *insn)
 	return insn->has_mem && insn->opnd[0].size > 10;
 }
 
-/* The last x87 instruction ran above 4 GiB: it was ours. */
-static bool fip_is_ours(struct emu *e, bool *ours)
+/* QEMU 7.2 has FIP only in what FNINIT clears, real CPUs in the image too. */
+void emu_fpu_hide_pc(struct emu *e)
 {
-	static const u8 fxsave64[] = { 0x48, 0x0f, 0xae, 0x07 };
-	u64 fip, fdp;
+	static const u8 save[] = { 0x48, 0x0f, 0xae, 0x07 };
+	static const u8 restore[] = { 0xdb, 0xe3, 0x48, 0x0f, 0xae, 0x0f };
 
-	if (!emu_native_code(e, fxsave64, sizeof(fxsave64), scratch))
-		return false;
-	memcpy(&fip, scratch + IMAGE_FIP, sizeof(fip));
-	memcpy(&fdp, scratch + IMAGE_FDP, sizeof(fdp));
-	*ours = (fip | fdp) >> 32;
-	return true;
+	e->v->x87_ours = false;
+	if (!emu_native_ready() ||
+	    !emu_native_code(e, save, sizeof(save), scratch))
+		return;
+	memset(scratch + IMAGE_FOP, 0, IMAGE_MXCSR - IMAGE_FOP);
+	emu_native_code(e, restore, sizeof(restore), scratch);
 }
 
 /*
@@ -258,19 +257,19 @@ static bool fip_is_ours(struct emu *e, bool *ours)
  */
 static bool x87_env(struct emu *e)
 {
-	bool ours = vcpu_real_addressing(e->v);
+	bool hidden = vcpu_real_addressing(e->v) || e->v->x87_ours;
 	struct memop m;
 
 	if (!memop_find(e, &m) || !memop_load(e, &m))
 		return false;
-	if (m.reads && ours)
+	if (m.reads && vcpu_real_addressing(e->v))
 		clear_env_pointers(e->insn.op_size);
-	if (m.writes && !ours && !fip_is_ours(e, &ours))
-		return false;
 	if (!run(e))
 		return false;
-	if (m.writes && ours)
+	if (m.writes && hidden)
 		clear_env_pointers(e->insn.op_size);
+	if (m.reads)
+		e->v->x87_ours = false; /* they are now what was loaded */
 	return memop_store(e, &m);
 }
 
@@ -286,6 +285,7 @@ bool op_x87(struct emu *e)
 		return false;
 	if (m.writes)
 		memset(bounce, FILL, m.size);
+	e->v->x87_ours = true;
 	return run(e) && x87_store(e, &m);
 }
 
@@ -367,21 +367,19 @@ static u16 image_size(const struct emu *e)
 /* FIP, FCS, FDP and FDS of an FXSAVE image, and FOP before them. */
 static void clear_image_pointers(void)
 {
-	memset(bounce + 6, 0, IMAGE_MXCSR - 6);
+	memset(bounce + IMAGE_FOP, 0, IMAGE_MXCSR - IMAGE_FOP);
 }
 
 bool op_fxsave(struct emu *e)
 {
 	struct memop m;
-	bool ours;
 
-	if (!x87_allowed(e) || !memop_find(e, &m) || !memop_load(e, &m) ||
-	    !fip_is_ours(e, &ours))
+	if (!x87_allowed(e) || !memop_find(e, &m) || !memop_load(e, &m))
 		return false;
 	memset(bounce, 0, sizeof(bounce));
 	if (!run(e))
 		return false;
-	if (ours)
+	if (e->v->x87_ours)
 		clear_image_pointers();
 	m.size = image_size(e);
 	return memop_store(e, &m);
@@ -396,5 +394,6 @@ bool op_fxrstor(struct emu *e)
 	memset(bounce + image_size(e), 0, IMAGE_BYTES - image_size(e));
 	if ((e->v->cr4 & CR4_OSFXSR) && !mxcsr_valid(e, IMAGE_MXCSR))
 		return false;
+	e->v->x87_ours = false; /* the image's pointers are the guest's */
 	return run(e);
 }

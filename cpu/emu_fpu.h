@@ -22,4 +22,12 @@ struct emu_native {
 /* Before the first step; without it these instructions are #UD. */
 void emu_fpu_init(const struct emu_native *native);
 
+struct emu;
+
+/*
+ * With v->x87_ours, before guest code runs directly, which FNSTENV would show
+ * an address of ours: zero FIP, FDP and FOP. CR0.EM and CR0.TS must be clear.
+ */
+void emu_fpu_hide_pc(struct emu *e);
+
 #endif

@@ -76,6 +76,11 @@ struct vcpu {
 	u8 nmi_blocked;
 	u8 attention; /* set from host interrupts: the run loop is wanted */
 	u8 db_pending; /* a single-step or data breakpoint trap is due */
+	/*
+	 * FIP, FDP and FOP are of an x87 instruction that an engine ran at an
+	 * address of its own: they read as zero.
+	 */
+	u8 x87_ours;
 	u64 db_dr6;    /* the DR6 bits that it will report */
 
 	u64 insn_count; /* guest instructions retired; exact where counted */

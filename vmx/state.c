@@ -5,6 +5,7 @@
  * fields that the manual numbers in the order of the registers.
  */
 #include "cpu/cpuid.h"
+#include "cpu/emu_fpu.h"
 #include "kernel/instr.h"
 #include "lib/string.h"
 #include "vmx/internal.h"
@@ -281,6 +282,8 @@ void vmx_state_store(void)
 		store_breakpoints(v);
 		if (read_cr2() != v->cr2)
 			write_cr2(v->cr2);
+		if (v->x87_ours)
+			emu_fpu_hide_pc(vmx.env.emu);
 		known.scalars = true;
 	}
 	vmx.valid = 0;

@@ -2,7 +2,7 @@
 /*
  * CPL 3: system calls by INT 80h, ports by IOPL and by the TSS bitmap, EFLAGS
  * as PUSHF, POPF and IRET leave them for every CPL, IOPL and IF; what LAR, LSL,
- * VERR and VERW tell of descriptors that no register was ever loaded from.
+ * VERR and VERW tell of descriptors that no register was ever loaded from; FIP.
  */
 #include "guest.h"
 
@@ -18,12 +18,14 @@ __asm__(".pushsection .text\n"
 	"lar %ecx, %ebx; sete %al; lsl %ecx, %edx; sete %ah\n"
 	"movl %eax, %esi; verr %cx; sete %al; verw %cx; sete %ah\n"
 	"shll $16, %eax; movw %si, %ax; int $0x81\n"
+	"u_fnstenv: fnstenv u_environment; int $0x81\n"
 	".popsection\n"
 	".pushsection .data\n"
+	"u_environment: .fill 28\n"
 	"u_selector: .long 0\n"
 	".popsection");
-extern u32 u_selector;
-void u_probe(void);
+extern u32 u_selector, u_environment[7];
+void u_probe(void), u_fnstenv(void);
 void u_loop(void), u_in(void), u_in_dx(void), u_flags(void), u_cli(void), u_sti(void);
 
 static u32 calls, sum;
@@ -118,6 +120,21 @@ static void probes(void)
 }
 
 /*
+ * Where the kernel's last x87 instruction was: in this image, or not told, but
+ * nowhere else.
+ */
+static void last_x87(void)
+{
+	u32 caught;
+
+	__asm__ volatile("fninit; fld1; fstp %st(0)");
+	caught = catch_user(u_fnstenv, user_eflags);
+	print("fnstenv: %x control %x tag %x\n", caught - 1,
+	      u_environment[0] & 0xffff, u_environment[2] & 0xffff);
+	check(u_environment[3] < 32u << 20, "x87 instruction pointer in the image");
+}
+
+/*
  * All of it again with paging and IF set, so that bt runs CPL 3 code directly:
  * all of 4 GiB mapped onto itself, for the user too.
  */
@@ -147,6 +164,7 @@ static void everything(void)
 	user_flags(u_sti, "sti, iopl");
 	user_flags(u_flags, "popf, iopl");
 	probes();
+	last_x87();
 }
 
 int main(void);

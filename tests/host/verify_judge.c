@@ -182,6 +182,8 @@ static const char *judge_vcpu(const struct judged *j,
 	if (at >= (s64)offsetof(struct vcpu, rip) &&
 	    end <= (s64)offsetof(struct vcpu, rip) + 8)
 		return NULL;
+	if (at == (s64)offsetof(struct vcpu, x87_ours) && end == at + 1)
+		return NULL;
 	if (at >= (s64)offsetof(struct vcpu, insn_count) &&
 	    end <= (s64)offsetof(struct vcpu, insn_count) + 8)
 		return NULL;
