@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Code that rewrites itself: the running instruction, the next one, one later
+ * Code that rewrites itself: the running instruction (its own bytes), the next one, one later
  * in the same block, one in another block of the same page, data beside code,
  * code seen through a second linear address and through a changed mapping.
  */
@@ -30,6 +30,32 @@ static u32 next_instruction(u32 rounds)
 			 "2: addl $0x12345678, %%eax\n"
 			 "loop 1b\n"
 			 : "=a"(sum), "+c"(rounds) : : "memory", "cc");
+	return sum;
+}
+
+/*
+ * ADD m32, imm32 onto its own immediate: it doubles with each execution. Twice
+ * in a row, so that the second comes by fall-through. (What REP STOS does to
+ * itself depends on the processor's model.)
+ */
+static u32 same_instruction(u32 rounds)
+{
+	u8 *code = frames[2] + 0x100;
+	u32 (*fn)(void) = (u32 (*)(void))(u32)code;
+	u32 sum = 0;
+
+	for (u32 n = 0; n < 2; n++) {
+		u8 *p = code + 10 * n;
+		u32 words[] = { (u32)(p + 6), 0x10003 + n };
+
+		p[0] = 0x81, p[1] = 0x05;
+		copy(p + 2, words, 8);
+	}
+	code[20] = 0xc3;
+	for (u32 i = 0; i < rounds; i++) {
+		fn();
+		sum = hash(sum, *(u32 *)(code + 6) ^ *(u32 *)(code + 16));
+	}
 	return sum;
 }
 
@@ -141,8 +167,8 @@ static u32 own_tail(void)
 
 static void all(const char *when)
 {
-	print("%s next %x later %x\n", when, next_instruction(100),
-	      later_in_block(100));
+	print("%s same %x next %x later %x\n", when, same_instruction(40),
+	      next_instruction(100), later_in_block(100));
 	print("%s data %x rewritten %x tail %x straddling %x\n", when,
 	      same_page_data(), rewritten(), own_tail(), straddling());
 }
