@@ -62,9 +62,12 @@ static void check_level1(struct audit *a, const struct spage *p, unsigned i)
 	check_leaf(a, p, i, r, gfn);
 }
 
-/* Rights and frame of a large guest leaf, or of unpaged memory. */
-static void large_leaf(const struct spage *p, unsigned i, u64 pde,
-		       struct rights *r, u64 *gfn)
+/*
+ * Rights of an upper guest entry, with those above it, and the frame that it
+ * has as a large leaf; or those of unpaged memory.
+ */
+static void upper_entry(const struct spage *p, unsigned i, u64 pde,
+			struct rights *r, u64 *gfn)
 {
 	union role role = p->role;
 
@@ -73,8 +76,9 @@ static void large_leaf(const struct spage *p, unsigned i, u64 pde,
 		*gfn = p->gfn + i * SLOTS;
 		return;
 	}
-	*r = (struct rights){ pde & PTE_W, pde & PTE_U,
-			      role.nxe && (pde & PTE_NX), pde & PTE_D };
+	*r = (struct rights){ role.w && (pde & PTE_W), role.u && (pde & PTE_U),
+			      role.nx || (role.nxe && (pde & PTE_NX)),
+			      pde & PTE_D };
 	if (role.format != WALK_32BIT)
 		*gfn = bits_get(pde, 51, 21) << 9;
 	else
@@ -86,7 +90,7 @@ static bool is_large(const struct spage *p, u64 pde)
 {
 	if (p->role.direct)
 		return true;
-	return (pde & PTE_PS) && (p->role.format != WALK_32BIT || p->role.pse);
+	return p->role.level == 2 && (pde & PTE_PS) && (p->role.format != WALK_32BIT || p->role.pse);
 }
 
 static void check_link(struct audit *a, const struct spage *p, unsigned i,
@@ -100,23 +104,24 @@ static void check_link(struct audit *a, const struct spage *p, unsigned i,
 	if (!large)
 		gfn = bits_get(pde, p->role.format == WALK_32BIT ? 31 : 51, 12);
 	expect(a, c->gfn == gfn, p, i, "another table");
+	expect(a, c->role.level == p->role.level - 1u, p, i, "another level");
 	expect(a, c->role.w <= r.w && c->role.u <= r.u && c->role.nx >= r.nx,
 	       p, i, "the table grants too much");
 	expect(a, !large || c->role.d <= r.d, p, i, "writable but clean");
 }
 
-static void check_level2(struct audit *a, const struct spage *p, unsigned i)
+static void check_upper(struct audit *a, const struct spage *p, unsigned i)
 {
 	u64 e = spage_table(a->s, p)[i];
 	u64 pde = p->role.direct ? 0 : table_entry_read(a->s, p, i);
 	struct rights r;
 	u64 gfn;
 
-	large_leaf(p, i, pde, &r, &gfn);
+	upper_entry(p, i, pde, &r, &gfn);
 	expect(a, p->role.direct ||
 	       (pde & (PTE_P | PTE_A)) == (PTE_P | PTE_A), p, i,
 	       "the guest's entry is not ready");
-	if (entry_is_table(2, e)) {
+	if (entry_is_table(p->role.level, e)) {
 		check_link(a, p, i, pde, r, gfn);
 		return;
 	}
@@ -151,7 +156,7 @@ static void check_page(struct audit *a, const struct spage *p)
 		if (p->role.level == 1)
 			check_level1(a, p, i);
 		else
-			check_level2(a, p, i);
+			check_upper(a, p, i);
 	}
 	expect(a, live == p->live, p, 0, "wrong count of entries");
 	expect(a, p->parents, p, 0, "unreachable");
@@ -159,17 +164,20 @@ static void check_page(struct audit *a, const struct spage *p)
 					      p->gfn), p, 0, "not traced");
 }
 
-/* Do the root's level 2 pages belong to the tables that the guest loaded? */
+/* Do the root's pages belong to the tables that the guest loaded? */
 static bool root_right(const struct shadow *s, const struct root *r, unsigned i)
 {
 	const struct spage *p = entry_child(s, r->pdpt[i]);
+	unsigned level = r->mode.format == WALK_4LEVEL ? 4 : 2;
 	u64 gfn = (u64)i << 18;
 
-	if (r->mode.format == WALK_32BIT)
+	if (level == 4)
+		gfn = r->base[0] >> PAGE_SHIFT;
+	else if (r->mode.format == WALK_32BIT)
 		gfn = r->base[0] >> PAGE_SHIFT;
 	else if (r->mode.format == WALK_PAE)
 		gfn = bits_get(r->base[i], r->mode.maxphyaddr - 1, 12);
-	return p->used && p->gfn == gfn && p->role.level == 2 &&
+	return p->used && p->gfn == gfn && p->role.level == level &&
 	       p->role.quadrant == (r->mode.format == WALK_32BIT ? i : 0);
 }
 

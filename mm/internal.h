@@ -3,12 +3,17 @@
  * Inside of the shadow MMU.
  *
  *   root (PML4 -> PDPT, or 4 PDPTEs) -> level 2 page -> level 1 page -> frame
+ *   root of a 4-level guest -> level 4 page -> 3 -> 2 -> 1 -> frame
  *
- * Level 1 and 2 tables come from one pool; each is found by its key: the guest
- * frame that it shadows and the role that says how the frame is read. Every
- * present entry is a "slot" on one list: leaves on their frame's, links to
- * tables on the table's `parents`. So any table and any frame can be taken out
- * of the hardware's sight in time proportional to its uses.
+ * Tables come from one pool; each is found by its key: the guest frame that it
+ * shadows and the role that says how the frame is read. Every present entry is
+ * a "slot" on one list: leaves on their frame's, links to tables on the table's
+ * `parents`. So any table and any frame can be taken out of the hardware's
+ * sight in time proportional to its uses.
+ *
+ * A guest of four levels has its PML4 shadowed like any other table: the
+ * hardware's root is that page. Our own root then has one slot in use, the
+ * first, which no hardware reads: it holds on to the page.
  *
  * Upper entries grant everything; leaves carry the rights of all levels.
  *
@@ -29,7 +34,7 @@
 /* What shapes a shadow page besides the frame. */
 union role {
 	struct {
-		u32 level : 2;    /* 1 or 2 */
+		u32 level : 3;    /* 1 to 4 */
 		u32 quadrant : 2; /* 32-bit: which part of the guest's table */
 		u32 direct : 1;   /* no guest table: gfn is where it maps to */
 		u32 w : 1;        /* rights of the levels above (direct: of */
@@ -54,7 +59,7 @@ struct spage {
 	u32 hash_next; /* also the free list */
 	u32 parents;   /* list of slots that point here */
 	u32 live;      /* present entries */
-	u32 gva;       /* linear address of entry 0, unless `several` */
+	u64 gva;       /* linear address of entry 0, unless `several` */
 	bool several;  /* linked at more than one linear address */
 	bool linked;   /* was ever linked: gva is good */
 	bool used;
@@ -66,7 +71,7 @@ struct spage {
 struct root {
 	union role mode; /* only the mode's fields */
 	bool used;
-	u64 base[4]; /* 32-bit: CR3 in [0]; PAE: PDPTEs */
+	u64 base[4]; /* PAE: PDPTEs; other paging: CR3 in [0] */
 	u64 *pdpt;   /* 4 entries in use */
 	hpa_t hpa;   /* for the hardware's CR3 */
 	u64 stamp;   /* last use */
@@ -164,9 +169,12 @@ void spage_link(struct shadow *s, u32 slot, struct spage *child, u64 gva);
 void spage_drop_entry(struct shadow *s, u32 slot);
 void spage_zap(struct shadow *s, struct spage *p);
 void spage_reserve(struct shadow *s);
+/* Is it the hardware's root? Then it has to stay. */
+bool spage_is_top(const struct shadow *s, const struct spage *p);
 
 /* shadow_root.c */
 struct root *root_get(struct shadow *s, const struct walk_mode *m);
+hpa_t root_hpa(const struct shadow *s, const struct root *r);
 u32 root_count_for(u32 pool_pages);
 bool root_init(struct shadow *s);
 void root_free(struct shadow *s);
@@ -210,20 +218,48 @@ static inline bool entry_made(const struct shadow *s, u64 e)
 	return e && e != s->empty && e != s->empty_root;
 }
 
-/* 1, 2, or 3 for a root's. */
+static inline struct spage *entry_child(const struct shadow *s, u64 entry)
+{
+	return &s->pages[((entry & PTE_ADDR) - s->tables_hpa.a) >> PAGE_SHIFT];
+}
+
+/* 1 to 4, or more for a root's. */
 static inline unsigned slot_level(const struct shadow *s, u32 slot)
 {
-	return slot < s->root_slots ? s->pages[slot / SLOTS].role.level : 3;
+	return slot < s->root_slots ? s->pages[slot / SLOTS].role.level : 5;
 }
 
 static inline bool entry_is_table(unsigned level, u64 entry)
 {
-	return level == 3 || (level == 2 && !(entry & PTE_PS));
+	return level > 2 || (level == 2 && !(entry & PTE_PS));
 }
 
-static inline struct spage *entry_child(const struct shadow *s, u64 entry)
+/* Bits of linear address below the entries of a table. */
+static inline unsigned level_shift(unsigned level)
 {
-	return &s->pages[((entry & PTE_ADDR) - s->tables_hpa.a) >> PAGE_SHIFT];
+	return PAGE_SHIFT + 9 * (level - 1);
+}
+
+static inline unsigned level_index(unsigned level, u64 gva)
+{
+	return (gva >> level_shift(level)) & (SLOTS - 1);
+}
+
+/* Linear address of entry i of a page, canonical. */
+static inline u64 spage_gva(const struct spage *p, unsigned i)
+{
+	u64 gva = p->gva + ((u64)i << level_shift(p->role.level));
+
+	return (u64)sign_extend(gva, 48);
+}
+
+/* The page that a 4-level root stands for; NULL: not taken yet. */
+static inline struct spage *root_top(const struct shadow *s,
+				     const struct root *r)
+{
+	if (r->mode.format != WALK_4LEVEL || !entry_made(s, r->pdpt[0]))
+		return NULL;
+	return entry_child(s, r->pdpt[0]);
 }
 
 static inline u64 entry_gfn(const struct shadow *s, u64 entry)

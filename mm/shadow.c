@@ -136,17 +136,15 @@ void shadow_flush_one(struct shadow *s, gva_t gva)
 		shadow_flush_all(s);
 }
 
-/* The translation that a slot of a level 1 or 2 page stands for. */
+/* The translation that a leaf's slot stands for. */
 void shadow_flush_slot(struct shadow *s, u32 slot)
 {
 	const struct spage *p = &s->pages[slot / SLOTS];
-	unsigned shift = p->role.level == 1 ? PAGE_SHIFT : 21;
 
 	if (p->several)
 		shadow_flush_all(s);
 	else
-		shadow_flush_one(s, GVA(p->gva +
-					((u64)(slot % SLOTS) << shift)));
+		shadow_flush_one(s, GVA(spage_gva(p, slot % SLOTS)));
 }
 
 void shadow_enter(struct shadow *s)
@@ -243,17 +241,46 @@ static enum shadow_result resolve(struct shadow *s, const struct walk_mode *m,
 	return SHADOW_FILLED;
 }
 
+/* Linear addresses have 32 bits outside IA-32e mode. */
+static gva_t linear(const struct walk_mode *m, gva_t gva)
+{
+	return m->format == WALK_4LEVEL ? gva : GVA((u32)gva.a);
+}
+
 enum shadow_result shadow_fault(struct shadow *s, const struct walk_mode *m,
 				gva_t gva, u32 error, struct pagefault *pf,
 				gpa_t *gpa)
 {
 	enum shadow_result result;
 
-	gva.a = (u32)gva.a;
+	gva = linear(m, gva);
 	shadow_enter(s);
 	result = resolve(s, m, gva, error_access(error), pf, gpa);
 	shadow_leave(s);
 	return result;
+}
+
+/* The level 2 page for gva under the current root, or NULL. */
+static const struct spage *directory_of(const struct shadow *s, gva_t gva)
+{
+	const struct spage *p;
+	unsigned level;
+	u64 e;
+
+	if (!s->current)
+		return NULL;
+	p = root_top(s, s->current);
+	if (!p) {
+		e = s->current->pdpt[gva.a >> 30 & 3];
+		return entry_made(s, e) ? entry_child(s, e) : NULL;
+	}
+	for (level = 4; level > 2; level--) {
+		e = spage_table(s, p)[level_index(level, gva.a)];
+		if (!entry_made(s, e))
+			return NULL;
+		p = entry_child(s, e);
+	}
+	return p;
 }
 
 /*
@@ -262,20 +289,19 @@ enum shadow_result shadow_fault(struct shadow *s, const struct walk_mode *m,
  */
 static bool in_large_page(const struct shadow *s, gva_t gva)
 {
-	unsigned i = (gva.a >> 21) & (SLOTS - 1);
+	unsigned i = level_index(2, gva.a);
+	const struct spage *directory;
 	const u64 *pd;
-	u64 e;
 
 	if (s->stale & STALE_TABLE)
 		return true;
-	if (!s->current)
+	directory = directory_of(s, gva);
+	if (!directory)
 		return false;
-	e = s->current->pdpt[gva.a >> 30];
-	if (!entry_made(s, e))
-		return false;
-	pd = spage_table(s, entry_child(s, e));
+	pd = spage_table(s, directory);
 	for (unsigned n = 0; n < 2; n++) {
-		e = pd[i ^ n];
+		u64 e = pd[i ^ n];
+
 		if (entry_made(s, e) && (!entry_is_table(2, e) ||
 			  entry_child(s, e)->role.direct))
 			return true;
@@ -291,7 +317,7 @@ static void tell_unmapped(struct shadow *s, u64 gva, u64 size)
 
 void shadow_invlpg(struct shadow *s, const struct walk_mode *m, gva_t gva)
 {
-	gva.a = (u32)gva.a;
+	gva = linear(m, gva);
 	shadow_enter(s);
 	if (in_large_page(s, gva)) {
 		shadow_flush_all(s);
@@ -308,7 +334,8 @@ void shadow_flush(struct shadow *s, const struct walk_mode *m, bool global)
 	shadow_enter(s);
 	shadow_flush_all(s);
 	if (global)
-		tell_unmapped(s, 0, GIB(4));
+		tell_unmapped(s, 0, m->format == WALK_4LEVEL ? ~0ull :
+							       GIB(4));
 	shadow_leave(s);
 }
 
@@ -324,5 +351,5 @@ hpa_t shadow_root(struct shadow *s, const struct walk_mode *m)
 	shadow_enter(s);
 	r = root_get(s, m);
 	shadow_leave(s);
-	return r->hpa;
+	return root_hpa(s, r);
 }

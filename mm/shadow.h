@@ -2,8 +2,9 @@
 /*
  * The shadow MMU: four verbs (fault, invlpg, flush, root) that keep hardware
  * tables in step with the guest's. Shadow entries are always 64-bit; only the
- * root differs (4-level for bt, PAE for 32-bit guests under vmx). Guest page
- * tables that are shadowed are write-tracked; roots are kept across CR3 loads.
+ * root differs: for guests of less than four levels by shadow_root_kind, while
+ * a long-mode guest gets its own four levels. Guest page tables that are
+ * shadowed are write-tracked; roots are kept across CR3 loads.
  */
 #ifndef MM_SHADOW_H
 #define MM_SHADOW_H
@@ -17,6 +18,7 @@ enum shadow_result {
 	SHADOW_MMIO,   /* no memory behind it: emulate the access */
 };
 
+/* What 4 GiB of linear addresses hang from. */
 enum shadow_root_kind { SHADOW_ROOT_4LEVEL, SHADOW_ROOT_PAE };
 
 struct shadow_config {
@@ -30,12 +32,13 @@ struct shadow_config {
 	 * A reserved bit of the hardware's entries, or 0. With it every entry
 	 * that is not made yet is present and carries the bit, so that P = 0
 	 * in an entry means exactly P = 0 in the guest's: a not-present fault
-	 * is the guest's own. For SHADOW_ROOT_PAE.
+	 * is the guest's own. For SHADOW_ROOT_PAE, and long-mode guests.
 	 */
 	u64 trap_bit;
 	/*
-	 * Upper half of every 4-level root: entries 256..511 are copied from
-	 * this PML4 page when a root is made (D13). NULL in tests and vmx.
+	 * Upper half of every SHADOW_ROOT_4LEVEL: entries 256..511 are copied
+	 * from this PML4 page when a root is made (D13). NULL in tests and vmx.
+	 * A long-mode guest's root has nothing of the host's.
 	 */
 	const u64 *host_pml4;
 	/*
@@ -81,7 +84,9 @@ void shadow_invlpg(struct shadow *s, const struct walk_mode *m, gva_t gva);
 void shadow_flush(struct shadow *s, const struct walk_mode *m, bool global);
 
 /*
- * Root to load into the hardware CR3 for this mode; never fails. The hardware
+ * Root to load into the hardware CR3 for this mode; never fails. It is good
+ * until the mode or CR3 changes, and then has to leave the hardware before the
+ * guest runs or the shadow tables change again. The hardware
  * runs it with CR0.WP = 1, and with the guest's CR4.SMEP and SMAP while the
  * guest has paging on (both off for an unpaged guest: its pages are U = 1).
  */

@@ -38,40 +38,67 @@ static struct spage *child_at(struct fill *f, u32 slot, u64 gfn,
 	return child;
 }
 
-/* Level 2: what the root's entry for this GiB points to. */
-static struct spage *directory(struct fill *f, struct root *root)
+/* Linear address of what the entry for gva of a level's parent covers. */
+static u64 table_gva(const struct fill *f, unsigned level)
 {
-	unsigned gib = (unsigned)(f->gva.a >> 30);
-	u32 slot = f->s->root_slots + 4 * (u32)(root - f->s->roots) + gib;
-	union role role = f->mode;
-	u64 gfn;
-
-	role.level = 2;
-	role.w = role.u = role.d = 1;
-	if (f->w->levels) {
-		gfn = f->w->table[1].a >> PAGE_SHIFT;
-		role.quadrant = role.format == WALK_32BIT ? gib : 0;
-	} else {
-		gfn = (u64)gib << 18;
-		role.direct = 1;
-	}
-	return child_at(f, slot, gfn, role, (u64)gib << 30);
+	return ALIGN_DOWN(f->gva.a, BIT(level_shift(level + 1)));
 }
 
-/* A level 1 page for the guest's page table. */
-static struct spage *guest_table(struct fill *f, u32 slot)
+/* Which part of a 32-bit guest's table of twice or four times the reach. */
+static unsigned quadrant(const struct fill *f, unsigned level)
+{
+	if (f->mode.format != WALK_32BIT)
+		return 0;
+	return level == 2 ? f->gva.a >> 30 : (f->gva.a >> 21) & 1;
+}
+
+/* The page for the guest's table of this level, with the rights above it. */
+static struct spage *guest_table(struct fill *f, u32 slot, unsigned level)
 {
 	union role role = f->mode;
-	u64 pde = f->w->entry[1];
+	u64 both = PTE_W | PTE_U, any = 0;
 
-	role.level = 1;
-	role.w = !!(pde & PTE_W);
-	role.u = !!(pde & PTE_U);
-	role.nx = role.nxe && (pde & PTE_NX);
-	if (role.format == WALK_32BIT)
-		role.quadrant = (f->gva.a >> 21) & 1;
-	return child_at(f, slot, f->w->table[0].a >> PAGE_SHIFT, role,
-			ALIGN_DOWN(f->gva.a, MIB(2)));
+	for (unsigned i = level; i < f->w->levels; i++) {
+		both &= f->w->entry[i];
+		any |= f->w->entry[i];
+	}
+	role.level = level;
+	role.w = !!(both & PTE_W);
+	role.u = !!(both & PTE_U);
+	role.nx = role.nxe && (any & PTE_NX);
+	role.quadrant = quadrant(f, level);
+	return child_at(f, slot, f->w->table[level - 1].a >> PAGE_SHIFT, role,
+			table_gva(f, level));
+}
+
+/* 1 GiB of an unpaged guest. */
+static struct spage *direct_directory(struct fill *f, u32 slot)
+{
+	union role role = f->mode;
+
+	role.level = 2;
+	role.direct = 1;
+	role.w = role.u = role.d = 1;
+	return child_at(f, slot, f->gva.a >> 30 << 18, role, table_gva(f, 2));
+}
+
+/* Level 2: by the root's entry for this GiB, or through levels 4 and 3. */
+static struct spage *directory(struct fill *f, struct root *root)
+{
+	struct spage *p = root_top(f->s, root);
+	u32 slot = f->s->root_slots + 4 * (u32)(root - f->s->roots) +
+		   (u32)(f->gva.a >> 30 & 3);
+
+	if (!f->w->levels)
+		return direct_directory(f, slot);
+	if (!p)
+		return guest_table(f, slot, 2);
+	for (unsigned level = 4; level > 2; level--) {
+		p->writes = p->zeroes = 0;
+		slot = spage_slot(f->s, p, level_index(level, f->gva.a));
+		p = guest_table(f, slot, level - 1);
+	}
+	return p;
 }
 
 /* A level 1 page for 2 MiB of a large guest page that cannot be one entry. */
@@ -86,7 +113,7 @@ static struct spage *direct_table(struct fill *f, u32 slot)
 	role.nx = f->w->nx;
 	role.d = f->w->dirty;
 	return child_at(f, slot, ALIGN_DOWN(f->w->gpa.a, MIB(2)) >> PAGE_SHIFT,
-			role, ALIGN_DOWN(f->gva.a, MIB(2)));
+			role, table_gva(f, 1));
 }
 
 /* Put the leaf in place. A fault on what was there already is a stale TLB's. */
@@ -127,7 +154,7 @@ static void fill_direct(struct fill *f, struct spage *p, unsigned skip)
 static void fill_small(struct fill *f, struct spage *p)
 {
 	struct shadow *s = f->s;
-	unsigned i = (f->gva.a >> PAGE_SHIFT) & (SLOTS - 1);
+	unsigned i = level_index(1, f->gva.a);
 	u64 flags = leaf_flags(s, f->mode, walk_rights(f->w), f->kernel_write);
 	bool fresh = !p->live;
 
@@ -163,9 +190,9 @@ void shadow_fill(struct shadow *s, const struct walk_mode *m, gva_t gva,
 	spage_reserve(s);
 	pd = directory(&f, root);
 	pd->writes = pd->zeroes = 0;
-	slot = spage_slot(s, pd, (gva.a >> 21) & (SLOTS - 1));
+	slot = spage_slot(s, pd, level_index(2, gva.a));
 	if (w->levels && w->level == 1)
-		fill_small(&f, guest_table(&f, slot));
+		fill_small(&f, guest_table(&f, slot, 1));
 	else if (leaf_large_ok(s, gfn))
 		fill_large(&f, slot, gfn);
 	else

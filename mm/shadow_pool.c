@@ -7,8 +7,8 @@
  */
 #include "mm/internal.h"
 
-/* One fault takes a level 2 and a level 1 page at most. */
-#define FAULT_PAGES 2u
+/* One fault takes a page of each level at most. */
+#define FAULT_PAGES 4u
 
 static u32 *bucket(const struct shadow *s, u64 gfn)
 {
@@ -97,17 +97,20 @@ struct spage *spage_get(struct shadow *s, u64 gfn, union role role)
 }
 
 /*
- * p has no single linear address any more (PAE: one table in two PDPTEs), and
- * neither has what lies below it.
+ * p has no single linear address any more (one table in two upper entries),
+ * and neither has what lies below it. As deep as there are levels.
  */
 static void set_several(struct shadow *s, struct spage *p)
 {
 	const u64 *table = spage_table(s, p);
 
+	if (p->several)
+		return;
 	p->several = true;
-	for (unsigned i = 0; p->role.level == 2 && i < SLOTS; i++)
-		if (entry_made(s, table[i]) && entry_is_table(2, table[i]))
-			entry_child(s, table[i])->several = true;
+	for (unsigned i = 0; p->role.level > 1 && i < SLOTS; i++)
+		if (entry_made(s, table[i]) &&
+		    entry_is_table(p->role.level, table[i]))
+			set_several(s, entry_child(s, table[i]));
 }
 
 /* Point the empty slot, which covers linear address gva, at child. */
@@ -121,7 +124,7 @@ void spage_link(struct shadow *s, u32 slot, struct spage *child, u64 gva)
 	if ((child->linked && child->gva != gva) ||
 	    (slot < s->root_slots && s->pages[slot / SLOTS].several))
 		set_several(s, child);
-	child->gva = (u32)gva;
+	child->gva = gva;
 	child->linked = true;
 	rmap_set(s, slot, at | flags);
 }
@@ -174,9 +177,14 @@ void spage_zap(struct shadow *s, struct spage *p)
 	release(s, p);
 }
 
+bool spage_is_top(const struct shadow *s, const struct spage *p)
+{
+	return s->current && p == root_top(s, s->current);
+}
+
 static bool in_current_root(const struct shadow *s, const struct spage *p)
 {
-	if (!s->current || p->role.level != 2)
+	if (!s->current)
 		return false;
 	for (unsigned i = 0; i < 4; i++) {
 		u64 e = s->current->pdpt[i];

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Roots: a fixed set, kept across CR3 loads and found again by what the guest
- * loaded and the mode. A root costs no tracking: it only points to level 2
- * pages, which are coherent by themselves, so an old root is never wrong.
- * The top tables are never freed, so a root that is still in the hardware's
- * CR3 while another takes its place does no harm.
+ * loaded and the mode. A root costs no tracking: it only points to pages that
+ * are coherent by themselves, so an old root is never wrong.
+ * The top tables of 4 GiB roots are never freed, so a root that is still in the
+ * hardware's CR3 while another takes its place does no harm. The level 4 page
+ * of a long-mode guest stays while its root is the current one.
  */
 #include "lib/string.h"
 #include "kernel/host.h"
@@ -21,7 +22,7 @@ static union role mode_role(const struct walk_mode *m)
 	r.format = m->format;
 	r.maxphyaddr = m->maxphyaddr;
 	r.pse = m->format == WALK_32BIT && m->pse;
-	r.nxe = m->format == WALK_PAE && m->nxe;
+	r.nxe = m->format >= WALK_PAE && m->nxe;
 	if (m->format != WALK_UNPAGED && !m->wp) {
 		r.wp0 = 1;
 		r.smep = m->smep;
@@ -35,6 +36,8 @@ static void mode_base(const struct walk_mode *m, u64 base[4])
 	memset(base, 0, 4 * sizeof(base[0]));
 	if (m->format == WALK_32BIT)
 		base[0] = m->cr3 & BITS(31, 12);
+	else if (m->format == WALK_4LEVEL)
+		base[0] = m->cr3 & BITS(m->maxphyaddr - 1, 12);
 	else if (m->format == WALK_PAE)
 		memcpy(base, m->pdpte, 4 * sizeof(base[0]));
 }
@@ -80,17 +83,24 @@ static struct root *root_find(struct shadow *s, union role mode,
 	return NULL;
 }
 
-/* The root for this mode, current from now on. */
-struct root *root_get(struct shadow *s, const struct walk_mode *m)
+/* A PML4 that is not in RAM is never read: its page stays empty. */
+static void take_top(struct shadow *s, struct root *r)
 {
-	union role mode = mode_role(m);
-	struct root *r;
-	u64 base[4];
+	u32 slot = s->root_slots + 4 * (u32)(r - s->roots);
+	union role role = r->mode;
 
-	mode_base(m, base);
-	if (likely(s->current && root_is(s->current, mode, base)))
-		return s->current;
-	r = root_find(s, mode, base);
+	role.level = 4;
+	role.w = role.u = 1;
+	role.direct = gpm_kind(s->gpm, GPA(r->base[0])) != GPM_RAM;
+	spage_reserve(s);
+	spage_link(s, slot, spage_get(s, r->base[0] >> PAGE_SHIFT, role), 0);
+}
+
+static struct root *root_any(struct shadow *s, union role mode,
+			     const u64 base[4])
+{
+	struct root *r = root_find(s, mode, base);
+
 	if (r) {
 		count(CNT_CR3_CACHED);
 	} else {
@@ -101,8 +111,28 @@ struct root *root_get(struct shadow *s, const struct walk_mode *m)
 		memcpy(r->base, base, sizeof(r->base));
 	}
 	r->stamp = ++s->stamp;
-	s->current = r;
 	return r;
+}
+
+/* The root for this mode, current from now on. */
+struct root *root_get(struct shadow *s, const struct walk_mode *m)
+{
+	union role mode = mode_role(m);
+	u64 base[4];
+
+	mode_base(m, base);
+	if (likely(s->current && root_is(s->current, mode, base)))
+		return s->current;
+	s->current = root_any(s, mode, base);
+	if (m->format == WALK_4LEVEL && !root_top(s, s->current))
+		take_top(s, s->current);
+	return s->current;
+}
+
+hpa_t root_hpa(const struct shadow *s, const struct root *r)
+{
+	return r->mode.format == WALK_4LEVEL ?
+		       HPA(r->pdpt[0] & PTE_ADDR) : r->hpa;
 }
 
 static void *alloc_low(const struct shadow *s, u64 pages)

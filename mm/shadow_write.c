@@ -11,7 +11,7 @@
 
 /* Writes without a fault through the page between them, by level. */
 #define WRITES_MAX_LEVEL1 64u
-#define WRITES_MAX_LEVEL2 16u
+#define WRITES_MAX_UPPER  16u
 #define ZEROES_MAX        3u
 
 /* One write to a guest table. */
@@ -38,19 +38,22 @@ static bool only_flags_set(u64 before, u64 now)
 	return !((before ^ now) & ~(PTE_A | PTE_D)) && (now & before) == before;
 }
 
+static u64 everything(const struct spage *p)
+{
+	return p->role.format == WALK_4LEVEL ? ~0ull : GIB(4);
+}
+
 /* Tell the engine that what it knows of the slot's address is out of date. */
 static void unmapped(struct shadow *s, const struct spage *p, unsigned i,
 		     unsigned n)
 {
-	unsigned shift = p->role.level == 1 ? PAGE_SHIFT : 21;
-
 	if (!s->cfg.unmapped)
 		return;
 	if (p->several)
-		s->cfg.unmapped(s->cfg.ctx, GVA(0), GIB(4));
+		s->cfg.unmapped(s->cfg.ctx, GVA(0), everything(p));
 	else
-		s->cfg.unmapped(s->cfg.ctx, GVA(p->gva + ((u64)i << shift)),
-				(u64)n << shift);
+		s->cfg.unmapped(s->cfg.ctx, GVA(spage_gva(p, i)),
+				(u64)n << level_shift(p->role.level));
 }
 
 static void leaf_changed(struct shadow *s, struct spage *p, unsigned i, u64 now)
@@ -71,7 +74,7 @@ static void leaf_changed(struct shadow *s, struct spage *p, unsigned i, u64 now)
 		rmap_unmake(s, slot, now);
 }
 
-/* The one or two slots of a changed level 2 entry go. */
+/* The one or two slots of a changed upper entry go. */
 static void directory_changed(struct shadow *s, struct spage *p, unsigned i,
 			      unsigned n, u64 now)
 {
@@ -141,7 +144,7 @@ static bool looks_like_data(const struct spage *p, const struct traced *t)
 static bool written_too_often(const struct spage *p)
 {
 	unsigned max = p->role.level == 1 ? WRITES_MAX_LEVEL1
-					  : WRITES_MAX_LEVEL2;
+					  : WRITES_MAX_UPPER;
 
 	return p->writes >= max || p->zeroes >= ZEROES_MAX;
 }
@@ -163,6 +166,8 @@ static bool drop_one(struct shadow *s, const struct traced *t)
 
 	for (; p; p = spage_next(s, p)) {
 		if (!looks_like_data(p, t) && !written_too_often(p))
+			continue;
+		if (spage_is_top(s, p))
 			continue;
 		spage_zap(s, p);
 		return true;

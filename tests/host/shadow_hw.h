@@ -43,6 +43,7 @@ struct world {
 	struct psc psc[16];
 	unsigned tables; /* guest page tables */
 	bool kernel_nx;
+	bool was_long; /* four levels have been in use */
 	u64 trap_bit;
 	enum shadow_root_kind kind;
 	u64 seed;
@@ -78,9 +79,21 @@ static u64 pick_gva(struct world *w)
 	static const u16 large[] = { 0, 1, 2, 0x100, 0x300, 0x3ff };
 	static const u16 small[] = { 0, 1, 2, 3, 4, 5, 6, 0x1ff, 0x200, 0x3ff };
 
-	return (u64)large[rnd(w) % ARRAY_SIZE(large)] << 22 |
-	       (u64)small[rnd(w) % ARRAY_SIZE(small)] << 12 |
-	       (rnd(w) & 0xff8);
+	static const u16 upper[] = { 0, 1, 0x100, 0x1ff };
+	u64 gva = (u64)large[rnd(w) % ARRAY_SIZE(large)] << 22 |
+		  (u64)small[rnd(w) % ARRAY_SIZE(small)] << 12 |
+		  (rnd(w) & 0xff8);
+
+	if (w->m.format != WALK_4LEVEL)
+		return gva;
+	gva |= (u64)upper[rnd(w) % ARRAY_SIZE(upper)] << 39;
+	return (u64)sign_extend(gva, 48);
+}
+
+/* Entries of 8 bytes, with NX. */
+static bool is_wide(const struct world *w)
+{
+	return w->m.format >= WALK_PAE;
 }
 
 static void on_flush(void *ctx, const gva_t *gva)
@@ -96,10 +109,36 @@ static void on_flush(void *ctx, const gva_t *gva)
 
 static void on_unmapped(void *ctx, gva_t gva, u64 size)
 {
-	CHECK(gva.a + size <= GIB(4), "range %llx", (unsigned long long)gva.a);
+	const struct world *w = ctx;
+
+	CHECK(w->was_long ? is_canonical(gva.a) : gva.a + size <= GIB(4),
+	      "range %llx", (unsigned long long)gva.a);
 }
 
 #define TRAP_BIT BIT(51)
+
+/* The table that an entry points to; NULL: not present, or *reserved. */
+static const u64 *hw_table(struct world *w, u64 e, bool *reserved)
+{
+	*reserved = w->trap_bit && (e & PTE_P) && (e & w->trap_bit);
+	if (!(e & PTE_P) || *reserved)
+		return NULL;
+	return host_virt(HPA(e & PTE_ADDR));
+}
+
+/* The directory for gva, likewise. */
+static const u64 *hw_directory(struct world *w, hpa_t root, u64 gva,
+			       bool *reserved)
+{
+	const u64 *table = host_virt(root);
+
+	*reserved = false;
+	if (w->m.format == WALK_4LEVEL)
+		table = hw_table(w, table[gva >> 39 & 511], reserved);
+	else if (w->kind == SHADOW_ROOT_4LEVEL)
+		table = hw_table(w, table[0], reserved);
+	return table ? hw_table(w, table[gva >> 30 & 511], reserved) : NULL;
+}
 
 /*
  * What the hardware's tables say: leaf with rights, false when not present or
@@ -108,20 +147,11 @@ static void on_unmapped(void *ctx, gva_t gva, u64 size)
 static bool hw_walk(struct world *w, hpa_t root, u64 gva, u64 *gpa, u64 *flags,
 		    bool *reserved)
 {
-	const u64 *pdpt, *pd, *pt;
+	const u64 *pd = hw_directory(w, root, gva, reserved), *pt;
 	u64 e;
 
-	if (w->kind == SHADOW_ROOT_4LEVEL) {
-		e = *(u64 *)host_virt(root);
-		pdpt = host_virt(HPA(e & PTE_ADDR));
-	} else {
-		pdpt = host_virt(root);
-	}
-	*reserved = false;
-	e = pdpt[gva >> 30];
-	if (!(e & PTE_P))
+	if (!pd)
 		return false;
-	pd = host_virt(HPA(e & PTE_ADDR));
 	e = pd[gva >> 21 & 511];
 	*reserved = w->trap_bit && (e & PTE_P) && (e & w->trap_bit);
 	if (!(e & PTE_P) || *reserved)
@@ -226,14 +256,10 @@ static bool tlb_hit(struct world *w, u64 gva, unsigned acc)
 static void psc_load(struct world *w, hpa_t root, u64 gva)
 {
 	struct psc *c = &w->psc[gva >> 21 & (ARRAY_SIZE(w->psc) - 1)];
-	const u64 *pdpt = host_virt(root);
-	const u64 *pd;
-	u64 e;
+	bool reserved;
+	const u64 *pd = hw_directory(w, root, gva, &reserved);
+	u64 e = pd[gva >> 21 & 511];
 
-	if (w->kind == SHADOW_ROOT_4LEVEL)
-		pdpt = host_virt(HPA(pdpt[0] & PTE_ADDR));
-	pd = host_virt(HPA(pdpt[gva >> 30] & PTE_ADDR));
-	e = pd[gva >> 21 & 511];
 	if (e & PTE_PS)
 		return;
 	*c = (struct psc){ true, gva >> 21, host_virt(HPA(e & PTE_ADDR)),

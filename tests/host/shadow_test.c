@@ -88,18 +88,46 @@ static u64 guest_directory(const struct world *w, u64 gva)
 				       : w->m.cr3;
 }
 
+static u64 pick_table(struct world *w)
+{
+	return (TABLE_AT + rnd(w) % w->tables) << PAGE_SHIFT;
+}
+
 static void put_entry(struct world *w, u64 at, u64 e)
 {
-	gpm_write(&w->g, GPA(at), &e, w->m.format == WALK_PAE ? 8 : 4);
+	gpm_write(&w->g, GPA(at), &e, is_wide(w) ? 8 : 4);
+}
+
+/* Four levels: tables down to the directory, where they are missing. */
+static u64 repair_upper(struct world *w, u64 gva)
+{
+	u64 table = w->m.cr3, e;
+
+	for (unsigned shift = 39; shift > 21; shift -= 9) {
+		u64 at = table + 8 * (gva >> shift & 511);
+
+		gpm_read(&w->g, GPA(at), &e, 8);
+		if (!(e & PTE_P) || (e & (PTE_PS | BIT(40))) || chance(w, 10)) {
+			e = pick_table(w) | PTE_P |
+			    (chance(w, 90) ? PTE_W : 0) |
+			    (chance(w, 85) ? PTE_U : 0) |
+			    (chance(w, 5) ? PTE_NX : 0) | (rnd(w) & PTE_A);
+			put_entry(w, at, e);
+		}
+		table = e & BITS(35, 12);
+	}
+	return table;
 }
 
 /* The guest's own fault handler: map something there. */
 static void repair(struct world *w, u64 gva)
 {
-	bool pae = w->m.format == WALK_PAE;
-	u64 pde_at = guest_directory(w, gva) +
+	bool pae = is_wide(w);
+	u64 directory = w->m.format == WALK_4LEVEL ? repair_upper(w, gva) :
+						     guest_directory(w, gva);
+	u64 pde_at = directory +
 		     (pae ? 8 * (gva >> 21 & 511) : 4 * (gva >> 22));
-	u64 pde = 0, table = (TABLE_AT + rnd(w) % w->tables) << PAGE_SHIFT;
+	u64 pde = 0, table = pick_table(w);
 	u64 flags = PTE_P | (chance(w, 80) ? PTE_W : 0) |
 		    (chance(w, 70) ? PTE_U : 0) |
 		    (rnd(w) & (PTE_A | PTE_D));
@@ -179,7 +207,7 @@ static u64 pick_entry(struct world *w)
 	if (chance(w, 15))
 		return chance(w, 80) ? 0 : rnd(w);
 	if (chance(w, 50))
-		e = (TABLE_AT + rnd(w) % w->tables) << PAGE_SHIFT;
+		e = pick_table(w);
 	else if (chance(w, 30))
 		e = (rnd(w) % 8 << 21) | PTE_PS;
 	e |= PTE_P | (rnd(w) & (PTE_U | PTE_A | PTE_D));
@@ -187,9 +215,9 @@ static u64 pick_entry(struct world *w)
 		e |= PTE_W;
 	if (chance(w, 75))
 		e |= PTE_U | PTE_A;
-	if (w->m.format == WALK_PAE && chance(w, 15))
+	if (is_wide(w) && chance(w, 15))
 		e |= PTE_NX;
-	if (w->m.format == WALK_PAE && chance(w, 3))
+	if (is_wide(w) && chance(w, 3))
 		e |= BIT(40);
 	return e;
 }
@@ -201,7 +229,9 @@ static gpa_t pick_entry_gpa(struct world *w)
 	u64 gva = pick_gva(w);
 	bool upper = chance(w, 40);
 
-	if (w->m.format == WALK_PAE)
+	if (w->m.format == WALK_4LEVEL && upper && chance(w, 50))
+		return GPA(frame + 8 * (gva >> (chance(w, 50) ? 30 : 39) & 511));
+	if (is_wide(w))
 		return GPA(frame + 8 * (upper ? gva >> 21 & 511 :
 					gva >> 12 & 511));
 	return GPA(frame + 4 * (upper ? gva >> 22 : gva >> 12 & 1023));
@@ -212,13 +242,13 @@ static void edit_entry(struct world *w)
 	gpa_t at = pick_entry_gpa(w);
 	u64 e = pick_entry(w);
 
-	if (w->m.format == WALK_PAE && chance(w, 70)) {
+	if (is_wide(w) && chance(w, w->m.format == WALK_PAE ? 70 : 20)) {
 		u32 half[2] = { (u32)e, (u32)(e >> 32) };
 
 		gpm_write(&w->g, GPA(at.a + 4), &half[1], 4);
 		gpm_write(&w->g, at, &half[0], 4);
 	} else {
-		gpm_write(&w->g, at, &e, w->m.format == WALK_PAE ? 8 : 4);
+		gpm_write(&w->g, at, &e, is_wide(w) ? 8 : 4);
 	}
 }
 
@@ -254,6 +284,9 @@ static void reuse_table(struct world *w)
 static void load_cr3(struct world *w)
 {
 	w->m.cr3 = (TABLE_AT + rnd(w) % (w->tables / 3)) << PAGE_SHIFT;
+	w->was_long |= w->m.format == WALK_4LEVEL;
+	if (w->m.format == WALK_4LEVEL && chance(w, 2))
+		w->m.cr3 = GIB(1); /* no memory there */
 	for (unsigned i = 0; i < 4; i++)
 		w->m.pdpte[i] = ((TABLE_AT + (rnd(w) & 3)) << PAGE_SHIFT) |
 				(chance(w, 90) ? PTE_P : 0);
@@ -268,7 +301,8 @@ static void flushed(struct world *w, bool global)
 
 static void change_mode(struct world *w)
 {
-	static const u8 formats[] = { WALK_UNPAGED, WALK_32BIT, WALK_PAE };
+	static const u8 formats[] = { WALK_UNPAGED, WALK_32BIT, WALK_PAE,
+				      WALK_4LEVEL };
 
 	switch (rnd(w) % 8) {
 	case 0: w->m.wp ^= 1; break;
@@ -278,7 +312,8 @@ static void change_mode(struct world *w)
 	case 4: w->m.nxe ^= 1; break;
 	case 5:
 		if (chance(w, 30))
-			w->m.format = formats[rnd(w) % 3];
+			w->m.format = formats[rnd(w) % ARRAY_SIZE(formats)];
+		load_cr3(w);
 		break;
 	default: load_cr3(w); break;
 	}
@@ -362,7 +397,7 @@ static void world_init(struct world *w, u64 seed, enum shadow_root_kind kind,
 	track_init(&w->t, w->bits, FRAMES);
 	w->g.track = &w->t;
 	w->s = shadow_create(&c);
-	w->m = (struct walk_mode){ .format = seed % 3 ? WALK_32BIT : WALK_PAE,
+	w->m = (struct walk_mode){ .format = WALK_32BIT + seed % 3,
 				   .wp = true, .pse = true, .nxe = true,
 				   .maxphyaddr = 36 };
 	load_cr3(w);
