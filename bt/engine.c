@@ -259,10 +259,8 @@ static enum emu_result run_some(struct vcpu *v)
 	return handle_leave();
 }
 
-static void bt_run(struct vcpu *v, struct vcpu_exit *exit)
+static void run_until_exit(struct vcpu *v, struct vcpu_exit *exit)
 {
-	if (!bt.root.a)
-		bt_mode_changed(v, MODE_CR3 | MODE_PAGING | MODE_OTHER);
 	exit->reason = EXIT_ATTENTION;
 	for (;;) {
 		emu_poll_events(bt.env.emu);
@@ -279,6 +277,15 @@ static void bt_run(struct vcpu *v, struct vcpu_exit *exit)
 			return;
 		run_some(v);
 	}
+}
+
+static void bt_run(struct vcpu *v, struct vcpu_exit *exit)
+{
+	if (!bt.root.a)
+		bt_mode_changed(v, MODE_CR3 | MODE_PAGING | MODE_OTHER);
+	run_until_exit(v, exit);
+	counters[CNT_IND_HITS] = bt_plain(v)->ind_hits;
+	counters[CNT_IND_MISSES] = bt_plain(v)->ind_misses;
 }
 
 const struct engine bt_engine = {

@@ -9,6 +9,15 @@ PROMPT = "/ #"
 TYPED = [("expect", PROMPT), ("send", "echo $((6 * 7))-is-it"),
          ("expect", "42-is-it"), ("send", "uname -m; cat /proc/interrupts"),
          ("expect", "ttyS0"), ("send", "poweroff -f")]
+# What a boot under bt cannot do without: a zero means that a counter has lost
+# its source.
+MUST_COUNT = ("exit_attention", "exit_halt", "guest_faults", "guest_page_faults",
+              "interrupts_injected", "hidden_faults", "traced_writes",
+              "shadow_pages_made", "cr3_loads", "blocks_translated",
+              "cache_bytes", "chained_exits", "dispatches", "indirect_hits",
+              "indirect_misses", "callouts", "instructions_interpreted",
+              "user_entries", "host_faults", "host_irqs", "tsc_guest",
+              "tsc_monitor", "tsc_translate", "tsc_idle")
 INTERPRETED_MOST = 1 / 1000  # of the guest's kernel instructions
 
 
@@ -33,6 +42,9 @@ def shell(name, guest, **more):
     assert out.status == 0, f"status {out.status}, {out.end} (see {log})"
     stats = out.stats
     assert stats, f"no statistics (see {log})"
+    never = [name for name in MUST_COUNT
+             if stats["engine"] == "bt" and not stats[name]]
+    assert not never, f"counters at zero: {never} (see {log})"
     run = stats["instructions_kernel"]
     interpreted = stats["instructions_interpreted_kernel"]
     share = interpreted / max(run + interpreted, 1)
