@@ -40,3 +40,24 @@ $O/bench/translator: $(TRANSLATOR_SRC) $O/host/bt/stubs.asm.o $O/host/tests/host
 bench-parts: $O/bench/translator $(PROGRAM_IMAGES)
 
 -include $(wildcard $O/bench/obj/*/*.d $O/bench/obj/bench/programs/*.d)
+
+# The benchmark guest, linked as the test images are.
+NANO := $O/bench/guest/nanobench.elf
+NANO_OBJ := $(patsubst %,$O/bench/guest/obj/%.o,$(notdir $(wildcard bench/guest/*.c bench/guest/*.asm)))
+
+$O/bench/guest/obj/%.c.o: bench/guest/%.c bench/bench.mk tests/guest/guests.mk
+	$(call say,GCC32)
+	$(Q)mkdir -p $(@D) && $(HOSTCC) $(GUEST_CFLAGS) -MMD -MP -c $< -o $@
+
+$O/bench/guest/obj/%.asm.o: bench/guest/%.asm
+	$(call say,NASM)
+	$(Q)mkdir -p $(@D) && $(NASM) -f elf32 $< -o $@
+
+$(NANO): $(NANO_OBJ) $(GUEST_LIB) tests/guest/lib/link.ld
+	$(call say,LD32)
+	$(Q)$(LD) -m elf_i386 -z noexecstack --no-warn-rwx-segments \
+		-T tests/guest/lib/link.ld -o $@ $(filter %.o,$^)
+
+bench-parts: $(NANO)
+
+-include $(wildcard $O/bench/guest/obj/*.d)

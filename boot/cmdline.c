@@ -64,6 +64,8 @@ static const struct option rows[] = {
 	{ "trace-every", OPT_NUMBER, &options.trace_every, NULL },
 	{ "trace-blocks", OPT_CHOICE, &options.trace_blocks, CHOICES(
 		{ "off", false }, { "on", true }) },
+	{ "marks", OPT_CHOICE, &options.marks, CHOICES(
+		{ "off", false }, { "on", true }) },
 	{ "trace-memory", OPT_CHOICE, &options.trace_memory, CHOICES(
 		{ "off", DIGEST_REGISTERS }, { "on", DIGEST_MEMORY },
 		{ "pages", DIGEST_PAGES }) },

@@ -18,6 +18,7 @@ struct options {
 	u64 cache;  /* bytes of translation cache; 0: default */
 	u64 trace_from, trace_to, trace_every; /* digests: vm/digest.c */
 	u32 trace_memory, trace_blocks;
+	u32 marks;
 };
 
 extern struct options options;

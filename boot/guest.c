@@ -176,6 +176,7 @@ static struct vm *create(const struct engine *engine)
 		.trace_to = options.trace_to,
 		.trace_every = options.trace_every,
 		.trace_memory = options.trace_memory,
+		.marks = options.marks,
 		.trace_blocks = options.trace_blocks,
 		/* With icount a run is the same on every machine. */
 		.cpuid = options.time == TIME_ICOUNT ? NULL : &host_cpuid,

@@ -61,6 +61,18 @@ static void board_intr_changed(void *ctx, unsigned n, bool level)
 	b->ops.intr(b->ops.ctx, level);
 }
 
+static u32 read_mark(void *board, unsigned offset, unsigned size)
+{
+	return 0xff; /* as if there were no port */
+}
+
+static void write_mark(void *board, unsigned offset, unsigned size, u32 value)
+{
+	struct board *b = board;
+
+	b->ops.mark(b->ops.ctx, (u8)value);
+}
+
 static void board_add_ports(struct board *b)
 {
 	const struct port_range ports[] = {
@@ -91,10 +103,16 @@ static void board_add_ports(struct board *b)
 		"uart2", 0x2f8, 8, false, uart_read, uart_write, &b->uart[1],
 	};
 
+	const struct port_range mark = {
+		"mark", 0xe8, 1, false, read_mark, write_mark, b,
+	};
+
 	for (unsigned i = 0; i < ARRAY_SIZE(ports); i++)
 		bus_add(&b->bus, &ports[i]);
 	if (b->ops.uart2)
 		bus_add(&b->bus, &uart2);
+	if (b->ops.mark)
+		bus_add(&b->bus, &mark);
 }
 
 /* What a BIOS has done by the time that it starts a system. */

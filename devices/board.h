@@ -25,6 +25,7 @@ struct board_ops {
 	u64 ram_bytes; /* for the CMOS memory size bytes */
 	/* The A20 gate moved; may be NULL. It is open after reset. */
 	void (*a20)(void *ctx, bool open);
+	void (*mark)(void *ctx, u8 what); /* port E8h; NULL: there is none */
 	bool uart2; /* there is a second UART, at 2F8h, wired to nothing */
 	void *ctx;
 };

@@ -43,6 +43,11 @@ static void board_intr(void *ctx, bool level)
 	vm->v->intr = level;
 }
 
+static void board_mark(void *ctx, u8 what)
+{
+	vm_mark(ctx, what);
+}
+
 static u64 board_wall_seconds(void *ctx)
 {
 	struct vm *vm = ctx;
@@ -75,6 +80,7 @@ static bool create_board(struct vm *vm)
 		.intr = board_intr,
 		.wall_seconds = board_wall_seconds,
 		.ram_bytes = vm->config.mem_bytes,
+		.mark = vm->config.marks ? board_mark : NULL,
 		.ctx = vm,
 	};
 	void *mem = palloc(ALIGN_UP(board_size(), PAGE_SIZE) / PAGE_SIZE,

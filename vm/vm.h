@@ -44,6 +44,7 @@ struct vm_config {
 	bool icount;          /* time is the count of instructions */
 	u64 trace_from, trace_to, trace_every; /* digests, see vm/digest.c */
 	u32 trace_memory;                      /* enum digest_memory */
+	bool marks; /* the guest may mark its measurements: vm/marks.c */
 	bool trace_blocks; /* where the engine sees fit, not at every */
 	const struct cpuid_host *cpuid;        /* NULL: a fixed P6 */
 };
@@ -87,6 +88,9 @@ extern const struct emu_ops vm_emu_ops;
 
 /* vm/stats.c: the table and the JSON line at the end of a guest. */
 void vm_stats_print(const struct vm *vm, enum vm_end end, u32 status);
+
+/* vm/marks.c: the guest wrote to the port of marks. */
+void vm_mark(struct vm *vm, u8 what);
 
 /* vm/digest.c: state digests that tools/penumbra diverge compares. */
 void vm_digest(struct vm *vm);

@@ -2,12 +2,13 @@
 """The benchmarks' own parts: that they run, and that what they derive is
 right. What they measure is `make bench`'s business, but for exact counts."""
 import json
+import re
 import sys
 
 from .case import BUILD, ROOT, Case, command
 
 sys.path.insert(0, str(ROOT / "bench"))
-from suite import programs  # noqa: E402
+from suite import nano, programs  # noqa: E402
 
 TRANSLATOR = BUILD / "bench/translator"
 # Host instructions an operation may take in the cache: exact, so no slack.
@@ -59,6 +60,49 @@ def derived():
     assert total["translate_verified"] == 600 and total["expansion"] == 2.5
 
 
+NANO_LOG = """begin
+row: empty loop
+penumbra-marks: {"callouts": 9}
+penumbra-marks: {"instructions_kernel": 200}
+row: in 80h
+penumbra-marks: {"callouts": 50}
+nanobench-json: {"paging": "PAE", "rows": [{"name": "empty loop", "n": 100, \
+"ticks": 200}, {"name": "in 80h", "n": 50, "ticks": 1000}]}
+exit 0
+"""
+
+
+def nano_parsed():
+    rows = nano.parse(NANO_LOG)
+    assert rows["empty loop"]["ticks"] == 2, rows
+    assert rows["empty loop"]["events"] == {"instructions_kernel": 2}, rows
+    assert rows["in 80h"]["ticks"] == 18, "the loop is not taken off"
+    assert rows["in 80h"]["events"]["callouts"] == 1, rows
+
+
+def nano_rows():
+    """The names in the image's own tables."""
+    names = []
+    for path in sorted((ROOT / "bench/guest").glob("ops_*.c")):
+        names += re.findall(r'\.name = "([^"]*)"', path.read_text())
+    assert len(names) > 30, names
+    return set(names)
+
+
+def nanobench(engine, on, pae):
+    """Every row is there, and costs what it must: an event of its own."""
+    rows = nano.run(on, engine, pae, budget=400000)
+    missing = nano_rows() - set(rows) - {"syscall by SYSENTER"}
+    assert not missing, f"not measured: {missing}"
+    if engine != "bt":
+        return
+    for name, event in (("in 80h", "callouts"),
+                        ("true page fault", "host_faults"),
+                        ("syscall by INT 80h", "user_entries")):
+        count = rows[name]["events"].get(event, 0)
+        assert .9 < count < 1.3, f"{name}: {count} {event} each"
+
+
 def cases():
     for path in sorted((ROOT / "bench/programs").glob("*.c")):
         built = BUILD / "bench/programs" / path.stem
@@ -67,3 +111,8 @@ def cases():
     yield Case("bench/steps", steps)
     yield Case("bench/refuses", refuses)
     yield Case("bench/derived", derived)
+    yield Case("bench/nano-parsed", nano_parsed)
+    for engine, on, pae in (("bare", "qemu", False), ("bt", "qemu", False),
+                            ("bt", "qemu", True), ("vmx", "bochs", True)):
+        name = f"bench/nanobench/{engine}/{on}" + ("/pae" if pae else "")
+        yield Case(name, nanobench, engine, on, pae)
