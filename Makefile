@@ -104,7 +104,7 @@ test: $(T:%=$O/host/%_test)
 # The demo guest and the test images (tests/guest/guests.mk).
 GUEST := $(addprefix $O/guest/,vmlinuz-686 vmlinuz-686-pae vmlinuz-amd64 initrd.gz)
 guest: $(GUEST)
-$(GUEST) &: tools/make-guest tools/guest-init
+$(GUEST) &: tools/make-guest tools/guest-init tools/guest-tsc.asm
 	$(call say,GUEST)
 	$(Q)tools/make-guest $O/guest
 include tests/guest/guests.mk

@@ -211,9 +211,10 @@ u8 guest_run(void)
 	why = loader_load(&vm->gpm, vm->v, &image);
 	if (why)
 		fatal("%s", why);
-	log_info("guest entry: %llu MiB, eip %#llx",
+	log_info("guest entry: %llu MiB, eip %#llx, tsc %llu",
 		 (unsigned long long)vm->gpm.size >> 20,
-		 (unsigned long long)vm->v->rip);
+		 (unsigned long long)vm->v->rip,
+		 (unsigned long long)(vm_now(vm) + vm->v->tsc_offset));
 	end = vm_run(vm, &status);
 	vm_stats_print(vm, end, status);
 	return (u8)status;

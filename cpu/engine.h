@@ -53,8 +53,9 @@ struct engine {
 	void (*tlb_flush)(struct vcpu *v, const gva_t *gva);
 	/* The mapping of this linear range may have changed. */
 	void (*unmapped)(struct vcpu *v, gva_t gva, u64 size);
-	/* Print what only this engine counts. NULL: nothing. */
-	void (*print_stats)(void);
+	/* Why the hardware left the guest, and how often: a row a reason that
+	 * was seen. NULL: the engine has no such reasons. */
+	void (*each_exit)(void (*row)(const char *reason, u64 times));
 	/* Guest memory was written behind the guest's back (loader, debugger). */
 	void (*memory_changed)(struct vcpu *v);
 };

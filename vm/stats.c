@@ -8,12 +8,46 @@
 #include "log.h"
 #include "vm/vm.h"
 
-static void print_table(void)
+static void table_exit(const char *reason, u64 times)
+{
+	console_printf("  hardware exits: %-40s %14llu\n", reason,
+		       (unsigned long long)times);
+}
+
+static void json_exit(const char *reason, u64 times)
+{
+	console_printf(", \"%s\": %llu", reason, (unsigned long long)times);
+}
+
+static void each_exit(const struct vm *vm,
+		      void (*row)(const char *reason, u64 times))
+{
+	if (vm->config.engine->each_exit)
+		vm->config.engine->each_exit(row);
+}
+
+static u64 exits;
+
+static void add_exit(const char *reason, u64 times)
+{
+	exits += times;
+}
+
+static u64 exits_total(const struct vm *vm)
+{
+	exits = 0;
+	each_exit(vm, add_exit);
+	return exits;
+}
+
+static void print_table(const struct vm *vm)
 {
 	for (int i = 0; i < CNT_COUNT; i++)
 		console_printf("  %-56s %14llu\n",
 			       counter_text((enum counter)i),
 			       (unsigned long long)counters[i]);
+	table_exit("all", exits_total(vm));
+	each_exit(vm, table_exit);
 }
 
 static void print_json(const struct vm *vm, enum vm_end end, u32 status)
@@ -28,7 +62,10 @@ static void print_json(const struct vm *vm, enum vm_end end, u32 status)
 	for (int i = 0; i < CNT_COUNT; i++)
 		console_printf(", \"%s\": %llu", counter_name((enum counter)i),
 			       (unsigned long long)counters[i]);
-	console_printf("}\n");
+	console_printf(", \"hardware_exits\": {\"all\": %llu",
+		       (unsigned long long)exits_total(vm));
+	each_exit(vm, json_exit);
+	console_printf("}}\n");
 }
 
 void vm_stats_print(const struct vm *vm, enum vm_end end, u32 status)
@@ -45,8 +82,6 @@ void vm_stats_print(const struct vm *vm, enum vm_end end, u32 status)
 		       status);
 	if (end == VM_END_ERROR)
 		console_printf("penumbra: stopped: %s\n", vm->error);
-	print_table();
-	if (vm->config.engine->print_stats)
-		vm->config.engine->print_stats();
+	print_table(vm);
 	print_json(vm, end, status);
 }

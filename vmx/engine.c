@@ -180,5 +180,5 @@ const struct engine vmx_engine = {
 	.can_run = vmx_can_run,
 	.run = vmx_run,
 	.mode_changed = vmx_mode_changed,
-	.print_stats = vmx_exit_print_stats,
+	.each_exit = vmx_exit_each,
 };

@@ -291,11 +291,9 @@ void vmx_exit_dispatch(void)
 	dispatch(reason & EXIT_REASON_BASIC);
 }
 
-void vmx_exit_print_stats(void)
+void vmx_exit_each(void (*row)(const char *reason, u64 times))
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
 		if (counts[i])
-			console_printf("  vmx exits: %-45s %14llu\n",
-				       rows[i].name,
-				       (unsigned long long)counts[i]);
+			row(rows[i].name, counts[i]);
 }

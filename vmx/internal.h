@@ -66,7 +66,7 @@ void vmx_event_flush(void);
 /* --- exit.c ----------------------------------------------------------- */
 
 void vmx_exit_dispatch(void);
-void vmx_exit_print_stats(void);
+void vmx_exit_each(void (*row)(const char *reason, u64 times));
 
 /* --- explain.c -------------------------------------------------------- */
 

@@ -52,8 +52,10 @@ def add_machine(parser):
                         help="emulator (default qemu)")
     parser.add_argument("--cpu", metavar="MODEL",
                         help="the emulator's name of a CPU model")
-    parser.add_argument("--firmware", choices=("bios", "uefi"),
-                        default="bios", help="qemu's (default bios)")
+    parser.add_argument("--firmware", default="bios",
+                        choices=("bios", "uefi", "seabios"),
+                        help="bios (default), uefi (qemu), seabios (bochs: "
+                        "leaves VT-x unlocked)")
     parser.add_argument("--timeout", type=float, default=120, metavar="S",
                         help="seconds of host time (default 120)")
     parser.add_argument("--send", nargs="+", action=Dialog, metavar="TEXT",
@@ -104,6 +106,8 @@ def guest_of(args):
 
 
 def machine_args(args):
+    if args.firmware not in MACHINES[args.on].FIRMWARE:
+        raise GuestError(f"{args.on} has no firmware {args.firmware}")
     return {"on": args.on, "cpu": args.cpu, "firmware": args.firmware,
             "timeout": args.timeout, "dialog": args.dialog,
             "until_expect": args.until_expect, "options": args.monitor}

@@ -2,17 +2,31 @@
 """One guest on several engines: a table of times, statuses and ratios.
 
 Times are host seconds between marks on the serial line: from the guest's entry
-to each expected text and to the end; ratios are against the first engine.
+to each expected text and to the end. Where the text's line carries `tsc N`
+there are the guest's TSC ticks too; on Bochs a tick is an instruction, of the
+guest or the monitor, or a moment of HLT, and runs repeat exactly. Ratios are
+against the first engine. Below: exits of the hardware by reason.
 """
 
 
-def cell(out, first, mark):
-    took, base = out.span(mark), first.span(mark)
+def cell(took, base, unit):
+    """`took` in words, and as a multiple of `base`; each may be None."""
     if took is None:
         return "-"
-    if not base:
-        return f"{took:.2f}s"
-    return f"{took:.2f}s {took / base:.2f}x"
+    text = f"{took / 1e6:.1f}M" if unit == "ticks" else f"{took:.2f}s"
+    return f"{text} {took / base:.2f}x" if base else text
+
+
+def exit_rows(outs):
+    """Reason, then how often on each engine; idle ticks first."""
+    stats = [out.stats or {} for out in outs.values()]
+    if any("tsc_idle" in row for row in stats):
+        yield ["idle ticks", *(str(row.get("tsc_idle", "not known"))
+                               for row in stats)]
+    exits = [row.get("hardware_exits", {}) for row in stats]
+    for reason in dict.fromkeys(name for row in exits for name in row):
+        yield [f"exits: {reason}", *(str(row.get(reason, 0))
+                                     for row in exits)]
 
 
 def rows(outs):
@@ -22,9 +36,15 @@ def rows(outs):
     yield ["", *outs]
     for mark in sorted(marks, key=lambda m: first.marks.get(m, 1e9)):
         yield [f"to {mark!r}" if mark != "end" else "to the end",
-               *(cell(out, first, mark) for out in outs.values())]
+               *(cell(out.span(mark), first.span(mark), "s")
+                 for out in outs.values())]
+        if any(out.tick_span(mark) for out in outs.values()):
+            yield ["  in ticks", *(cell(out.tick_span(mark),
+                                        first.tick_span(mark), "ticks")
+                                   for out in outs.values())]
     yield ["ended by", *(out.end for out in outs.values())]
     yield ["status", *(str(out.status) for out in outs.values())]
+    yield from exit_rows(outs)
 
 
 def compare(outs):

@@ -15,6 +15,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 MONITOR = ROOT / "build" / "penumbra.elf"
 BIOS_ONLY = ["-d", "/usr/lib/grub/i386-pc"]
 MIB = 1 << 20
+# The last that GRUB does before a bare guest: the words that the monitor has
+# for a guest's entry, with the time-stamp counter, on the serial line.
+MARK_ENTRY = ["rdmsr -v tsc 0x10", "serial --unit=0 --speed=115200",
+              "terminal_output serial", 'echo "guest entry: tsc 0x$tsc"',
+              "terminal_output console"]
 
 
 class GuestError(Exception):
@@ -59,7 +64,7 @@ class Guest:
                 lines.append("initrd /guest/initrd")
         else:
             lines = [f"multiboot /guest/image {self.append}"]
-        return lines
+        return [*lines, *MARK_ENTRY]
 
     def hosted_config(self, engine, options):
         size = f"mem={self.memory // MIB}M"
@@ -85,7 +90,7 @@ def write_iso(out, config, files, both_firmwares=False):
         less = ["--compress=no", "--fonts=", "--locales=", "--themes="]
         if not both_firmwares:
             less += [*BIOS_ONLY, "--install-modules=normal iso9660 biosdisk "
-                     "multiboot multiboot2 linux"]
+                     "multiboot multiboot2 linux rdmsr wrmsr serial echo"]
         done = subprocess.run(["grub-mkrescue", *less, "-o", out, tree],
                               stdin=subprocess.DEVNULL, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

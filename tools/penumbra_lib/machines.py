@@ -27,6 +27,8 @@ ENDS = ("exit-port", "power-off", "halt", "reset", "emulator-failed")
 QUIET = 0.5  # seconds without output after which a halt is looked for
 OVMF = "/usr/share/OVMF"
 BOCHS_ROMS = "/usr/share/bochs"
+BOCHS_BIOS = {"bios": f"{BOCHS_ROMS}/BIOS-bochs-latest",
+              "seabios": "/usr/share/seabios/bios.bin"}
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
 
@@ -45,6 +47,8 @@ def drain(fd):
 
 class Qemu:
     """QEMU with software emulation, whatever the host could do."""
+
+    FIRMWARE = ("bios", "uefi")
 
     def __init__(self, iso, memory, folder, cpu=None, firmware="bios",
                  **_):
@@ -177,7 +181,7 @@ class Qemu:
 
 
 BOCHSRC = """
-romimage: file={roms}/BIOS-bochs-latest
+romimage: file={rom}
 vgaromimage: file={roms}/VGABIOS-lgpl-latest
 megs: {megs}
 cpu: model={cpu}, count=1, ips=50000000, reset_on_triple_fault=0, \
@@ -213,10 +217,14 @@ class Bochs:
     """Bochs as Debian builds it: with its debugger, on a terminal of ours.
 
     The guest's screen goes to a second terminal, which Bochs makes and names
-    on the first. It stops for good once either holds all that it can.
+    on the first. It stops for good once either holds all that it can. Its
+    BIOS hands VT-x over enabled, SeaBIOS leaves that to us.
     """
 
-    def __init__(self, iso, memory, folder, cpu=None, dialog=False, **_):
+    FIRMWARE = tuple(BOCHS_BIOS)
+
+    def __init__(self, iso, memory, folder, cpu=None, dialog=False,
+                 firmware="bios", **_):
         self.folder = pathlib.Path(folder)
         self.status = None
         self.seen = 0           # bytes read of the serial file
@@ -228,8 +236,9 @@ class Bochs:
         (self.folder / "serial").touch()
         (self.folder / "bochs.log").touch()
         (self.folder / "bochsrc").write_text(BOCHSRC.format(
-            roms=BOCHS_ROMS, megs=memory // MIB, iso=iso, serial=serial,
-            cpu=cpu or "corei7_icelake_u", folder=folder))
+            rom=BOCHS_BIOS[firmware], roms=BOCHS_ROMS, megs=memory // MIB,
+            iso=iso, serial=serial, cpu=cpu or "corei7_icelake_u",
+            folder=folder))
         (self.folder / "commands").write_text("c\nquit\n")
         self.terminal, inner = pty.openpty()
         fcntl.ioctl(inner, termios.TIOCSWINSZ,

@@ -23,7 +23,8 @@ MONITOR_ROOM = 128 * MIB  # what the monitor may have besides the guest's RAM
 LEAST_MACHINE = 256 * MIB
 GRACE = 3.0  # seconds for the last words after the end is known
 
-ENTRY = re.compile(rb"penumbra: guest entry|Linux version ")
+ENTRY = re.compile(rb"guest entry: |Linux version ")
+TICKS = rb".*?\btsc ((?:0x)?[0-9a-f]+)\b"  # what follows a mark on its line
 PANIC_LINE = re.compile(rb"^penumbra: panic(?: in a panic)?: .*$", re.M)
 STOP_LINE = re.compile(rb"^penumbra: (?:fatal|stopped): (.*?)\r?$", re.M)
 END_LINE = re.compile(rb"^penumbra: end: (.*) status (\d+)\r?$", re.M)
@@ -52,6 +53,7 @@ class Outcome:
         self.status = None
         self.message = ""      # why, where there is more to say
         self.marks = {}        # name -> host seconds since the start
+        self.ticks = {}        # name -> TSC that the guest or GRUB read there
         self.missed = []       # expected texts that never came
         self.stats = None      # the monitor's JSON line
         self.log = b""
@@ -61,6 +63,12 @@ class Outcome:
         if mark not in self.marks:
             return None
         return self.marks[mark] - self.marks.get("entry", 0.0)
+
+    def tick_span(self, mark, since="entry"):
+        """TSC ticks between two marks, or None."""
+        if mark not in self.ticks or since not in self.ticks:
+            return None
+        return self.ticks[mark] - self.ticks[since]
 
     def as_dict(self):
         return {key: value for key, value in vars(self).items()
@@ -169,6 +177,7 @@ class Session:
                 out.stats = json.loads(match.group(1))
             except ValueError:
                 out.message = "the statistics line is not JSON"
+        self.read_ticks()
         out.status = STATUS_OF_END.get(end)
         if end == "exit-port":
             out.status = self.guest_status()
@@ -181,6 +190,15 @@ class Session:
             out.message = self.machine.message()
         if out.status == 0 and out.missed:
             out.status = EXPECT_MISSED
+
+    def read_ticks(self):
+        texts = {"entry": "guest entry: ", **{text: text for text in
+                                              self.out.marks}}
+        for mark, text in texts.items():
+            match = re.search(re.escape(text.encode()) + TICKS, self.out.log)
+            ticks = int(match.group(1), 0) if match else 0
+            if ticks:  # QEMU's TSC reads as 0 where GRUB reads it
+                self.out.ticks[mark] = ticks
 
     def guest_status(self):
         """The value that the guest wrote to its exit port."""
