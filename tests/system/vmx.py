@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""vmx on Bochs' CPU models: which engine is chosen and why, Linux to its
+shell. The test images' rows for vmx are in guest.py."""
+import pathlib
+import tempfile
+
+from penumbra_lib.guest import MONITOR, Guest, write_iso
+from penumbra_lib.session import STOP_LINE, machine_memory, run_iso
+
+from .case import BUILD, Case, keep_log
+from .guest import VMX
+from .linux import boot, linux
+
+NO_VTX = "athlon64_venice"
+CHOSEN = "VT-x has all that it needs"
+ABSENT = "the CPU has no VT-x"
+LOCKED = "VT-x is locked off by the firmware"
+# The kernel's tests of its ciphers are most of a boot, and all the same to us.
+BOOT = "cryptomgr.notests pentest=poweroff"
+LOCK = "wrmsr 0x3a 0x1"  # IA32_FEATURE_CONTROL: locked, VMX not enabled
+
+# name, asked for, CPU, firmware, what GRUB does first, engine, reason
+CHOICES = (
+    *((name, "auto", cpu, "bios", [], "vmx", CHOSEN)
+      for name, cpu in VMX.items()),
+    ("none", "auto", NO_VTX, "bios", [], "bt", ABSENT),
+    ("unlocked", "auto", VMX["penryn"], "seabios", [], "vmx", CHOSEN),
+    ("locked-off", "auto", VMX["penryn"], "seabios", [LOCK], "bt", LOCKED),
+)
+# As above; there is no engine.
+REFUSALS = (
+    ("none", NO_VTX, "bios", [], ABSENT),
+    ("locked-off", VMX["penryn"], "seabios", [LOCK], LOCKED),
+)
+
+
+def hello(engine, cpu, firmware, first):
+    """The smallest guest, with commands that GRUB runs before the monitor."""
+    guest = Guest("multiboot", BUILD / "guest/tests/hello.elf", memory="32M")
+    with tempfile.TemporaryDirectory(prefix="penumbra-vmx-") as folder:
+        iso = pathlib.Path(folder) / "vmx.iso"
+        write_iso(iso, [*first, *guest.hosted_config(engine, "on-exit=qemu")],
+                  {"/boot/penumbra.elf": MONITOR, **guest.files()})
+        return run_iso(iso, "bochs", machine_memory(guest, engine), True,
+                       timeout=120, cpu=cpu, firmware=firmware)
+
+
+def chosen(name, asked, cpu, firmware, first, engine, reason):
+    out = hello(asked, cpu, firmware, first)
+    log = keep_log(f"vmx-choice-{name}", out.log)
+    line = f"penumbra: engine: {engine} ({reason})".encode()
+    assert line in out.log, f"no line {line} (see {log})"
+    assert out.status == 0 and b"sum 5050" in out.log, \
+        f"{out.end}, status {out.status} (see {log})"
+    assert out.stats and out.stats["engine"] == engine, f"see {log}"
+
+
+def refused(name, cpu, firmware, first, reason):
+    out = hello("vmx", cpu, firmware, first)
+    log = keep_log(f"vmx-refused-{name}", out.log)
+    assert out.status == 5, f"status {out.status}, {out.end} (see {log})"
+    assert STOP_LINE.findall(out.log) == [f"engine=vmx: {reason}".encode()], \
+        f"not the one line (see {log})"
+
+
+def shell(model, flavour):
+    """To the shell, by the engine that `auto` chooses."""
+    name = f"vmx-linux-{model}-{flavour}"
+    out, log = boot(name, linux(flavour, BOOT), engine="auto",
+                    on="bochs", cpu=VMX[model], timeout=900,
+                    dialog=[("expect", "PENUMBRA-GUEST-READY")])
+    assert out.status == 0, f"status {out.status}, {out.end} (see {log})"
+    assert out.stats and out.stats["engine"] == "vmx", f"see {log}"
+    exits = out.stats["hardware_exits"]
+    assert exits["all"] == sum(times for reason, times in exits.items()
+                               if reason != "all") > 0, f"see {log}"
+
+
+def cases():
+    yield Case("vmx/linux/penryn/686", shell, "penryn", "686")
+    yield Case("vmx/linux/penryn/686-pae", shell, "penryn", "686-pae")
+    yield Case("vmx/linux/lynnfield/686-pae", shell, "lynnfield", "686-pae")
+    yield Case("vmx/linux/icelake/686", shell, "icelake", "686")
+    for row in CHOICES:
+        yield Case(f"vmx/choice/{row[0]}", chosen, *row)
+    for row in REFUSALS:
+        yield Case(f"vmx/refused/{row[0]}", refused, *row)
