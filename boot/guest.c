@@ -14,6 +14,7 @@
 #include "boot/multiboot.h"
 #include "boot/select.h"
 #include "bt/bt.h"
+#include "debug/debugger.h"
 #include "kernel/caps.h"
 #include "kernel/host.h"
 #include "kernel/instr.h"
@@ -197,6 +198,21 @@ static struct vm *create(const struct engine *engine)
 	return vm;
 }
 
+static const char *start_debugger(struct vm *vm)
+{
+	static const enum debug_port ports[] = {
+		[GDB_AUTO] = DEBUG_PORT_COM2, [GDB_OFF] = DEBUG_PORT_NONE,
+		[GDB_COM1] = DEBUG_PORT_COM1, [GDB_COM2] = DEBUG_PORT_COM2,
+	};
+	struct debug_config config = {
+		.port = ports[options.gdb],
+		.must = options.gdb != GDB_AUTO,
+		.wait = options.gdb_wait,
+	};
+
+	return debugger_start(vm, &config);
+}
+
 u8 guest_run(void)
 {
 	struct guest_image image = { .cmdline = "" };
@@ -209,6 +225,8 @@ u8 guest_run(void)
 	find_image(&image);
 	vm = create(engine);
 	why = loader_load(&vm->gpm, vm->v, &image);
+	if (!why)
+		why = start_debugger(vm);
 	if (why)
 		fatal("%s", why);
 	log_info("guest entry: %llu MiB, eip %#llx, tsc %llu",

@@ -216,6 +216,8 @@ struct bt_xlate_req {
 	bool self_check; /* every instruction that may store then ends the block */
 	bool count;      /* add the translated instructions to v->insn_count */
 	u32 max_insns;   /* 0: as many as there is room for */
+	/* Does the debugger stop at it? Then the interpreter has to see it. */
+	bool (*want_stop)(void *ctx, u32 eip); /* NULL: nowhere */
 	bool same_flags; /* call out what leaves flags that CPUs differ in */
 	/*
 	 * May be NULL. The bytes of the next linear page, if they can be

@@ -255,6 +255,24 @@ static bool checks_itself(gpa_t gpa)
 	return hot_count(hot_frames, gpa.a >> PAGE_SHIFT) >= HOT_WRITES;
 }
 
+static bool want_stop(void *ctx, u32 eip)
+{
+	const struct stops *s = bt.env.stops;
+	const struct bt_xlate_req *req = ctx;
+	u64 gpa = req->gpa.a + (eip - req->eip);
+
+	return (stops_page(s, false, eip) &&
+		stops_find(s, STOP_EXEC, false, eip, 1)) ||
+	       (stops_page(s, true, gpa) &&
+		stops_find(s, STOP_EXEC, true, gpa, 1));
+}
+
+/* Stops are translated into the blocks: all are made anew. */
+void blocks_stops_changed(void)
+{
+	flush_all();
+}
+
 /* For a straddling instruction, which is about to be fetched. */
 static const u8 *next_page(void *ctx, gpa_t *gpa)
 {
@@ -311,6 +329,7 @@ static struct bt_block *translate(gpa_t gpa, u32 eip, u32 mode, u32 max_insns)
 		.same_flags = bt.env.icount,
 		.next_page = next_page,
 		.want_callout = want_callout,
+		.want_stop = bt.env.stops->count ? want_stop : NULL,
 		.ctx = &req,
 	};
 	struct bt_block *b;

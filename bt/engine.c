@@ -288,6 +288,11 @@ static void bt_run(struct vcpu *v, struct vcpu_exit *exit)
 	counters[CNT_IND_MISSES] = bt_plain(v)->ind_misses;
 }
 
+static void bt_stops_changed(struct vcpu *v)
+{
+	blocks_stops_changed();
+}
+
 const struct engine bt_engine = {
 	.name = "bt",
 	.needs_shadow = true,
@@ -299,4 +304,5 @@ const struct engine bt_engine = {
 	.invlpg = bt_invlpg,
 	.tlb_flush = bt_tlb_flush,
 	.unmapped = bt_unmapped,
+	.stops_changed = bt_stops_changed,
 };

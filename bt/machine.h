@@ -89,6 +89,9 @@ void blocks_note_fault(u32 eip);
 void blocks_invlpg(gva_t gva);
 void blocks_flush_tlb(unsigned what);
 
+/* The debugger's set of stops is another. No block is running. */
+void blocks_stops_changed(void);
+
 /* Changes whenever translated code may have been dropped or flushed. */
 u64 blocks_generation(void);
 

@@ -89,9 +89,18 @@ static bool flags_vary(enum op op)
 	return vary[op];
 }
 
+static bool stops_at(const struct xlate *x, u32 eip)
+{
+	return unlikely(x->req->want_stop != NULL) &&
+	       x->req->want_stop(x->req->ctx, eip);
+}
+
 static bool forced_out(const struct xlate *x)
 {
 	if (x->req->same_flags && flags_vary(x->insn.op))
+		return true;
+	/* The shadow has to be in the vcpu when the guest is stopped in it. */
+	if ((x->insn.attrs & ATTR_INHIBIT) && stops_at(x, x->next_eip))
 		return true;
 	return x->req->want_callout &&
 	       x->req->want_callout(x->req->ctx, x->eip);
@@ -194,6 +203,10 @@ static void translate_insns(struct xlate *x)
 
 		if (!room_for_more(x)) {
 			fall_through(x, inhibited);
+			return;
+		}
+		if (stops_at(x, x->eip)) {
+			interpret_one(x, inhibited);
 			return;
 		}
 		result = decode(x);

@@ -19,6 +19,7 @@
 bool user_direct(const struct vcpu *v)
 {
 	return v->cpl == 3 && !(v->rflags & USER_BAD_FLAGS) &&
+	       !stops_bar(bt.env.stops, v) &&
 	       (v->rflags & EFLAGS_IF) && vcpu_iopl(v) < 3 &&
 	       (v->cr0 & (CR0_PE | CR0_PG)) == (CR0_PE | CR0_PG) &&
 	       (v->seg[SEG_SS].ar & AR_DB) && !(v->dr[7] & DR7_ENABLED) &&

@@ -12,6 +12,7 @@
 #define CPU_EMU_H
 
 #include "cpu/insn.h"
+#include "cpu/stops.h"
 #include "cpu/vcpu.h"
 
 /* Intent of a linear access. */
@@ -57,6 +58,11 @@ struct emu_ops {
 	u64 (*host_tsc)(void *ctx);
 	/* Interrupt acknowledge cycle: the vector. Called only when v->intr. */
 	u8 (*intr_ack)(void *ctx);
+	/*
+	 * Where a linear address lies, with no access and no A bit: for stops
+	 * at physical addresses. May be NULL where there are none.
+	 */
+	bool (*translate)(void *ctx, gva_t gva, gpa_t *gpa);
 };
 
 enum event_kind { EV_INTR, EV_NMI, EV_EXCEPTION, EV_SOFT_INT, EV_SOFT_EXC,
@@ -90,6 +96,8 @@ struct emu {
 	bool single_step; /* TF was set before the instruction */
 	bool repeat;   /* set by a REP that is left on its own RIP: not retired */
 	gva_t rmw_gva; /* of the read-modify-write in progress */
+	struct stops *stops; /* the debugger's (cpu/stops.h); NULL: none set */
+	bool one_iteration;  /* a debugger steps: of a REP as well */
 	bool no_deliver; /* tests: leave the fault in `fault`, do not deliver */
 };
 

@@ -68,6 +68,8 @@ bool emu_read_lin(struct emu *e, gva_t gva, void *buf, unsigned size,
 {
 	struct pagefault pf;
 
+	if (emu_stops_on(e))
+		emu_stops_data(e, gva, size, STOP_READ);
 	return access_linear(e, DO_READ, gva, buf, size, acc, &pf) ||
 	       emu_raise_pf(e, &pf);
 }
@@ -77,6 +79,8 @@ bool emu_write_lin(struct emu *e, gva_t gva, const void *buf, unsigned size,
 {
 	struct pagefault pf;
 
+	if (emu_stops_on(e))
+		emu_stops_data(e, gva, size, STOP_WRITE);
 	return access_linear(e, DO_WRITE, gva, (void *)buf, size, acc, &pf) ||
 	       emu_raise_pf(e, &pf);
 }

@@ -187,6 +187,20 @@ static inline bool emu_debug_on(const struct emu *e)
 	return unlikely(e->v->dr[7] & DR7_ENABLED);
 }
 
+/* --- Stops of the debugger (emu_stops.c); called when e->stops is set --- */
+
+/* Must the guest stop before the instruction at CS:RIP? Then says so. */
+bool emu_stops_fetch(struct emu *e);
+/* Note a stop on data; the instruction goes on. kind: STOP_READ or _WRITE. */
+void emu_stops_data(struct emu *e, gva_t gva, u64 size, u8 kind);
+/* The instruction did not happen: nor did its stop on data. */
+void emu_stops_forget(struct emu *e);
+
+static inline bool emu_stops_on(const struct emu *e)
+{
+	return unlikely(e->stops != NULL);
+}
+
 /* --- Handlers: one for each mnemonic --------------------------------- */
 
 #define H(name, fn) bool op_##fn(struct emu *e);

@@ -168,7 +168,7 @@ static u64 room(const struct emu *e, u64 offset, gva_t gva)
 static bool chunk_allowed(const struct emu *e)
 {
 	return !(e->v->rflags & (EFLAGS_DF | EFLAGS_AC)) && !e->single_step &&
-	       !emu_debug_on(e);
+	       !emu_debug_on(e) && !emu_stops_on(e) && !e->one_iteration;
 }
 
 /* Where an index register points; *bytes shrinks to what may be moved. */
@@ -269,7 +269,7 @@ static bool event_waits(const struct emu *e)
 {
 	const struct vcpu *v = e->v;
 
-	return e->single_step || v->db_pending ||
+	return e->single_step || e->one_iteration || v->db_pending ||
 	       *(volatile const u8 *)&v->attention ||
 	       ((v->intr | v->nmi_pending) && emu_event_ready(v));
 }

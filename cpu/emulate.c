@@ -285,6 +285,8 @@ static enum emu_result fail(struct emu *e)
 {
 	assert(e->fault_set);
 	roll_back(e);
+	if (emu_stops_on(e))
+		emu_stops_forget(e);
 	if (e->no_deliver)
 		return EMU_OK;
 	e->v->shadow = SHADOW_NONE;
@@ -296,6 +298,8 @@ enum emu_result emu_step(struct emu *e)
 	struct vcpu *v = e->v;
 	u8 shadow = v->shadow;
 
+	if (emu_stops_on(e) && emu_stops_fetch(e))
+		return settle(v);
 	emu_snapshot(e);
 	e->saved_db_pending = v->db_pending;
 	e->saved_db_dr6 = v->db_dr6;
@@ -305,6 +309,8 @@ enum emu_result emu_step(struct emu *e)
 	if (!execute(e))
 		return fail(e);
 	retire(e);
+	if (emu_stops_on(e) && !e->repeat)
+		e->stops->over = false;
 	if (shadow)
 		v->shadow = SHADOW_NONE;
 	if (unlikely(e->single_step || v->db_pending) &&

@@ -18,6 +18,7 @@ struct engine_env {
 	struct emu *emu;       /* the interpreter's context for this vcpu */
 	struct gpm *gpm;       /* guest-physical memory */
 	struct shadow *shadow; /* NULL for an engine that says !needs_shadow */
+	const struct stops *stops; /* the debugger's: cpu/stops.h */
 	u64 cache_bytes;       /* bt: size of the translation cache */
 	bool icount;           /* time is the instruction count: keep it exact */
 	/* May be NULL. With icount: called wherever the whole state is in v, at
@@ -53,6 +54,8 @@ struct engine {
 	void (*tlb_flush)(struct vcpu *v, const gva_t *gva);
 	/* The mapping of this linear range may have changed. */
 	void (*unmapped)(struct vcpu *v, gva_t gva, u64 size);
+	/* env.stops is another set: drop what was made by the old one. */
+	void (*stops_changed)(struct vcpu *v);
 	/* Why the hardware left the guest, and how often: a row a reason that
 	 * was seen. NULL: the engine has no such reasons. */
 	void (*each_exit)(void (*row)(const char *reason, u64 times));

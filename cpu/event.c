@@ -111,12 +111,12 @@ static bool nmi_ready(const struct vcpu *v)
 static bool intr_ready(const struct vcpu *v)
 {
 	return v->intr && (v->rflags & EFLAGS_IF) &&
-	       v->shadow == SHADOW_NONE;
+	       v->shadow == SHADOW_NONE && !(v->hold & HOLD_INTR);
 }
 
 bool emu_event_ready(const struct vcpu *v)
 {
-	if (v->activity == ACT_SHUTDOWN)
+	if (v->activity == ACT_SHUTDOWN || (v->hold & HOLD_EVENTS))
 		return false;
 	return trap_ready(v) || nmi_ready(v) || intr_ready(v);
 }

@@ -49,6 +49,9 @@ enum { SHADOW_NONE, SHADOW_STI, SHADOW_MOV_SS };
 /* What the processor is doing, when it is not running instructions. */
 enum activity { ACT_ACTIVE, ACT_HALTED, ACT_SHUTDOWN };
 
+/* A debugger's: no event at all is delivered; no external interrupt is. */
+enum { HOLD_EVENTS = BIT(0), HOLD_INTR = BIT(1) };
+
 struct vcpu {
 	u64 gpr[GPR_COUNT];
 	u64 rip;    /* offset in CS of the next instruction */
@@ -86,6 +89,7 @@ struct vcpu {
 	u64 insn_count; /* guest instructions retired; exact where counted */
 	u64 insn_stop;  /* engines that count return ATTENTION here; ~0: never */
 	u64 pc_linear;  /* scratch of engines: linear address at a callout */
+	u64 hold;       /* HOLD_*: the debugger keeps events off */
 	u64 engine[64]; /* plain scratch that belongs to the running engine */
 };
 

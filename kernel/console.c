@@ -16,6 +16,9 @@
 static u64 sinks = CONSOLE_ALL;
 static enum log_level max_level = LOG_INFO;
 static bool com1_mid_line;
+static void (*captor)(void *ctx, char c);
+static void *captor_ctx;
+static void (*com1_diverted)(u8 byte);
 
 static const char *const prefixes[] = {
 	[LOG_ERROR] = "penumbra: error: ",
@@ -42,18 +45,43 @@ void console_set_level(enum log_level level)
 	max_level = level;
 }
 
+void console_capture(void (*fn)(void *ctx, char c), void *ctx)
+{
+	captor = fn;
+	captor_ctx = ctx;
+}
+
+void console_divert_com1(void (*fn)(u8 byte))
+{
+	com1_diverted = fn;
+}
+
 void console_panic_mode(void)
 {
+	captor = NULL;
+	com1_diverted = NULL;
 	sinks |= CONSOLE_ALL;
 	max_level = LOG_DEBUG;
 }
 
+static void com1_put(u8 byte)
+{
+	if (com1_diverted)
+		com1_diverted(byte);
+	else
+		uart_put(&uart_com1, byte);
+}
+
 static void emit(void *ctx, char c)
 {
+	if (captor) {
+		captor(captor_ctx, c);
+		return;
+	}
 	if (c == '\n')
 		emit(ctx, '\r');
 	if (sinks & CONSOLE_COM1)
-		uart_put(&uart_com1, (u8)c);
+		com1_put((u8)c);
 	if (sinks & CONSOLE_COM2)
 		uart_put(&uart_com2, (u8)c);
 	if (sinks & CONSOLE_VGA)
@@ -112,7 +140,7 @@ void fatal(const char *fmt, ...)
 void host_console_put(u8 byte)
 {
 	com1_mid_line = byte != '\n' && (com1_mid_line || byte != '\r');
-	uart_put(&uart_com1, byte);
+	com1_put(byte);
 }
 
 int host_console_get(void)

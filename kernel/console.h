@@ -25,6 +25,14 @@ void console_set_level(enum log_level level);
 void console_printf(const char *fmt, ...) PRINTF(1, 2);
 void console_vprintf(const char *fmt, va_list ap);
 
+/*
+ * All text goes to fn instead of the sinks; NULL: no longer. The guest's own
+ * output is not text. Ended by a panic.
+ */
+void console_capture(void (*fn)(void *ctx, char c), void *ctx);
+/* COM1 is lent to gdb: what would go there goes to fn; NULL: no longer. */
+void console_divert_com1(void (*fn)(u8 byte));
+
 /* From now on to every console there is: trouble must be seen. */
 void console_panic_mode(void);
 

@@ -30,14 +30,15 @@ enum {
 #define LSR_TEMT     0x40 /* holding and shift registers empty */
 #define FIFO_BYTES   16
 #define POLL_LIMIT   1000000
+#define RING_BYTES   16384 /* a whole packet of gdb's, and the next */
 
 struct uart {
 	u16 port;
 	u8 irq;
 	bool present;
 	unsigned credits; /* bytes that the transmit FIFO surely takes */
-	u8 ring[256];     /* u8 indexes wrap by themselves */
-	u8 head, tail;
+	u8 ring[RING_BYTES];
+	u16 head, tail; /* count on; the place is modulo the size */
 };
 
 struct uart uart_com1 = { .port = 0x3f8, .irq = 4 };
@@ -89,8 +90,8 @@ static void uart_receive(struct uart *u)
 	while (inb(u->port + UART_LSR) & LSR_DR) {
 		u8 byte = inb(u->port + UART_DATA);
 
-		if ((u8)(u->head + 1) != u->tail)
-			u->ring[u->head++] = byte;
+		if ((u16)(u->head - u->tail) < RING_BYTES)
+			u->ring[u->head++ % RING_BYTES] = byte;
 	}
 	irq_set_attention();
 }
@@ -117,9 +118,9 @@ void uart_receive_start(struct uart *u)
 /* Only this side moves `tail`, only the interrupt moves `head`. */
 int uart_get(struct uart *u)
 {
-	volatile u8 *head = &u->head;
+	volatile u16 *head = &u->head;
 
 	if (u->tail == *head)
 		return -1;
-	return u->ring[u->tail++];
+	return u->ring[u->tail++ % RING_BYTES];
 }

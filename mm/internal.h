@@ -161,6 +161,20 @@ static inline u64 entry_unmade(const struct shadow *s, u64 guest)
 	return guest & PTE_P ? s->empty : 0;
 }
 
+/* shadow_guard.c: pages with stops of the debugger on them. */
+static inline bool guard_on(const struct shadow *s)
+{
+	return s->cfg.stops && s->cfg.stops->count;
+}
+/* Take from a slot's new entry what must not pass; false: all of it. */
+bool guard_entry(const struct shadow *s, u32 slot, u64 *entry);
+/* May an access of this kind meet a stop? */
+bool guard_access(const struct shadow *s, gva_t gva, gpa_t gpa, unsigned acc);
+/* Is there any in the 2 MiB around? */
+bool guard_large(const struct shadow *s, gva_t gva, u64 gfn);
+/* The page is now at several linear addresses: its leaves are made anew. */
+void guard_several(struct shadow *s, struct spage *p);
+
 /* shadow_pool.c */
 struct spage *spage_get(struct shadow *s, u64 gfn, union role role);
 struct spage *spage_first(const struct shadow *s, u64 gfn);

@@ -22,13 +22,16 @@ static void live_add(struct shadow *s, u32 slot, int n)
 		s->pages[slot / SLOTS].live += (u32)n;
 }
 
-/* The slot must be empty. */
+/* The slot must be empty. It stays so where the debugger guards the page. */
 void rmap_set(struct shadow *s, u32 slot, u64 entry)
 {
 	u64 *e = slot_entry(s, slot);
-	u32 *head = list_of(s, slot_level(s, slot), entry);
+	u32 *head;
 
 	assert(!entry_made(s, *e));
+	if (unlikely(guard_on(s)) && !guard_entry(s, slot, &entry))
+		return;
+	head = list_of(s, slot_level(s, slot), entry);
 	s->links[slot] = (struct link){ *head, 0 };
 	if (*head)
 		s->links[*head].prev = slot;

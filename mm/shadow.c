@@ -229,6 +229,8 @@ static enum shadow_result resolve(struct shadow *s, const struct walk_mode *m,
 		count(CNT_MMIO);
 		return SHADOW_MMIO;
 	}
+	if (unlikely(guard_on(s)) && guard_access(s, gva, w.gpa, acc))
+		return SHADOW_TRACED;
 	kernel_write = (acc & ACC_WRITE) && !w.writable && w.user;
 	if ((acc & ACC_WRITE) && must_emulate_write(s, m, &w, kernel_write)) {
 		count(CNT_TRACED_WRITES);

@@ -52,6 +52,11 @@ struct shadow_config {
 	 * the moment when it would matter to others (a frame becomes tracked).
 	 */
 	void (*tlb_flush)(void *ctx, const gva_t *gva);
+	/*
+	 * The debugger's stops, or NULL: a page with one has no hardware entry
+	 * that would let the guest by unseen; its accesses are SHADOW_TRACED.
+	 */
+	const struct stops *stops;
 	/* The mapping of this linear range may have changed: bt cuts links. */
 	void (*unmapped)(void *ctx, gva_t gva, u64 size);
 	void *ctx;
@@ -91,6 +96,9 @@ void shadow_flush(struct shadow *s, const struct walk_mode *m, bool global);
  * guest has paging on (both off for an unpaged guest: its pages are U = 1).
  */
 hpa_t shadow_root(struct shadow *s, const struct walk_mode *m);
+
+/* cfg.stops is another set: every entry is made anew. */
+void shadow_stops_changed(struct shadow *s);
 
 /* Are all not-present faults of the hardware the guest's own (trap_bit)? */
 bool shadow_traps(const struct shadow *s);

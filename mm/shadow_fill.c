@@ -193,7 +193,8 @@ void shadow_fill(struct shadow *s, const struct walk_mode *m, gva_t gva,
 	slot = spage_slot(s, pd, level_index(2, gva.a));
 	if (w->levels && w->level == 1)
 		fill_small(&f, guest_table(&f, slot, 1));
-	else if (leaf_large_ok(s, gfn))
+	else if (leaf_large_ok(s, gfn) &&
+		 !(unlikely(guard_on(s)) && guard_large(s, gva, gfn)))
 		fill_large(&f, slot, gfn);
 	else
 		fill_small(&f, direct_table(&f, slot));

@@ -107,6 +107,8 @@ static void set_several(struct shadow *s, struct spage *p)
 	if (p->several)
 		return;
 	p->several = true;
+	if (unlikely(guard_on(s)))
+		guard_several(s, p);
 	for (unsigned i = 0; p->role.level > 1 && i < SLOTS; i++)
 		if (entry_made(s, table[i]) &&
 		    entry_is_table(p->role.level, table[i]))

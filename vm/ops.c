@@ -7,6 +7,7 @@
 #include "lib/counters.h"
 #include "lib/ring.h"
 #include "lib/string.h"
+#include "vm/debug.h"
 #include "vm/vm.h"
 
 /* The mode that guest accesses are walked in; AC changes with every POPF. */
@@ -130,6 +131,11 @@ static u8 ops_intr_ack(void *ctx)
 	return board_intr_ack(vm->board);
 }
 
+static bool ops_translate(void *ctx, gva_t gva, gpa_t *gpa)
+{
+	return vm_translate(ctx, gva, gpa);
+}
+
 const struct emu_ops vm_emu_ops = {
 	.read = ops_read,
 	.write = ops_write,
@@ -142,4 +148,5 @@ const struct emu_ops vm_emu_ops = {
 	.mode_changed = ops_mode_changed,
 	.host_tsc = ops_host_tsc,
 	.intr_ack = ops_intr_ack,
+	.translate = ops_translate,
 };

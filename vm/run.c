@@ -4,7 +4,7 @@
  * exit. Device time is looked at only here, so an engine returns with
  * EXIT_ATTENTION whenever v->attention is set.
  */
-#include "vm/vm.h"
+#include "vm/debug.h"
 
 #include "kernel/host.h"
 #include "lib/counters.h"
@@ -12,17 +12,28 @@
 #include "lib/ring.h"
 #include "log.h"
 
-/* Bytes typed at the console go to the guest's serial port, in order. */
-static void feed_serial(struct vm *vm)
+/* A guest that does not read loses what it is typed, as on a real line. */
+static void hold_byte(struct serial_held *h, u8 byte)
 {
-	for (;;) {
-		if (vm->serial_held < 0)
-			vm->serial_held = host_console_get();
-		if (vm->serial_held < 0)
-			return;
-		if (!board_serial_in(vm->board, (u8)vm->serial_held))
-			return;
-		vm->serial_held = -1;
+	if (h->count < sizeof(h->bytes))
+		h->bytes[(h->head + h->count++) % sizeof(h->bytes)] = byte;
+}
+
+/*
+ * Bytes typed at the console go to the guest's serial port, in order. All of
+ * them are looked at, for the debugger's escape key may be behind others.
+ */
+void vm_feed_serial(struct vm *vm)
+{
+	struct serial_held *h = &vm->held;
+	int byte;
+
+	while ((byte = host_console_get()) >= 0)
+		if (!vm->debugger || !vm->debugger->typed(vm, (u8)byte))
+			hold_byte(h, (u8)byte);
+	while (h->count && board_serial_in(vm->board, h->bytes[h->head])) {
+		h->head = (h->head + 1) % sizeof(h->bytes);
+		h->count--;
 	}
 }
 
@@ -129,7 +140,7 @@ static bool handle_exit(struct vm *vm, const struct vcpu_exit *exit,
 static void service_devices(struct vm *vm)
 {
 	vm->v->attention = 0;
-	feed_serial(vm);
+	vm_feed_serial(vm);
 	board_run(vm->board);
 	if (vm->config.trace_every)
 		vm_digest(vm);
@@ -145,6 +156,8 @@ static enum vm_end run_until_end(struct vm *vm, u32 *status)
 		service_devices(vm);
 		if (board_ended(vm, &end, status))
 			return end;
+		if (vm->debugger && !vm->debugger->turn(vm))
+			return VM_END_DEBUGGER;
 		if (vm->v->activity == ACT_HALTED && !emu_event_ready(vm->v)) {
 			if (halted_for_good(vm->v))
 				return VM_END_HALT;
@@ -173,10 +186,12 @@ enum vm_end vm_run(struct vm *vm, u32 *status)
 	host_attention_hook(&vm->v->attention);
 	*status = 0;
 	end = run_until_end(vm, status);
-	host_attention_hook(NULL);
-	vm_digest_end(vm);
 	if (end != VM_END_EXIT_PORT)
 		*status = statuses[end];
+	if (vm->debugger)
+		vm->debugger->ending(vm, end, *status);
+	host_attention_hook(NULL);
+	vm_digest_end(vm);
 	return end;
 }
 

@@ -10,6 +10,7 @@
 #include "kernel/host.h"
 #include "lib/string.h"
 #include "log.h"
+#include "vm/debug.h"
 
 /* With icount: a round figure near a real CPU's pace, so that timers fit. */
 #define ICOUNT_HZ 100000000ull
@@ -33,6 +34,10 @@ static u64 board_now(void *ctx)
 
 static void board_serial_out(void *ctx, u8 byte)
 {
+	struct vm *vm = ctx;
+
+	if (vm->debugger && vm->debugger->wrote(vm, byte))
+		return;
 	host_console_put(byte);
 }
 
@@ -132,6 +137,7 @@ static bool create_shadow(struct vm *vm)
 		.trap_bit = vm->config.trap_bit,
 		.host_pml4 = vm->config.host_pml4,
 		.alloc_low = shadow_alloc_low,
+		.stops = &vm->stops,
 		.tlb_flush = shadow_tlb_flush,
 		.unmapped = shadow_unmapped,
 		.ctx = vm,
@@ -158,6 +164,7 @@ static const char *init_engine(struct vm *vm, const struct engine *engine)
 		.emu = &vm->emu,
 		.gpm = &vm->gpm,
 		.shadow = vm->shadow,
+		.stops = &vm->stops,
 		.cache_bytes = vm->config.cache_bytes,
 		.icount = vm->config.icount,
 		.observe = vm->config.trace_blocks ? vm_digest_block : NULL,
@@ -188,7 +195,6 @@ struct vm *vm_create(const struct vm_config *config, const char **why)
 
 	memset(vm, 0, sizeof(*vm));
 	vm->config = *config;
-	vm->serial_held = -1;
 	vm->digest_last = ~0ull;
 	vm->v = palloc(1, PAGE_SIZE);
 	*why = "too little memory for the guest";

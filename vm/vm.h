@@ -20,6 +20,7 @@
 	X(HALT, "halted with interrupts off", 0)                          \
 	X(RESET, "reset", 0)                                              \
 	X(SHUTDOWN, "triple fault", 0)                                    \
+	X(DEBUGGER, "ended by the debugger", 0)                           \
 	X(ERROR, "the monitor stopped the guest", 5)
 
 enum vm_end {
@@ -49,10 +50,20 @@ struct vm_config {
 	const struct cpuid_host *cpuid;        /* NULL: a fixed P6 */
 };
 
+/* Typed bytes that the guest's FIFO refused. */
+struct serial_held {
+	u8 bytes[64];
+	u8 head, count;
+};
+
+struct vm_debugger; /* vm/debug.h */
+
 struct vm {
 	struct vm_config config;
 	struct vcpu *v; /* a page of its own */
 	struct emu emu;
+	struct stops stops; /* emu.stops points here while there are any */
+	const struct vm_debugger *debugger; /* NULL: none */
 	struct gpm gpm;
 	struct track track;
 	struct shadow *shadow;
@@ -60,7 +71,7 @@ struct vm {
 	struct walk_mode mode;     /* walk_mode_of(v), kept by mode changes */
 	const struct engine *last; /* engine of the last entry */
 	u64 armed;                 /* deadline that the host timer is set to */
-	int serial_held;           /* a byte that the guest's FIFO refused, or -1 */
+	struct serial_held held;
 	u64 tsc_start;   /* host TSC at the start of vm_run() */
 	u64 guest_start; /* guest time then */
 	u64 wall_start;  /* seconds since 1970 then */

@@ -51,7 +51,8 @@ static const char *vmx_init(const struct engine_env *env)
 
 static bool vmx_can_run(const struct vcpu *v)
 {
-	return vmx_state_runnable(v, vmx.virtual_nmis);
+	return vmx_state_runnable(v, vmx.virtual_nmis) &&
+	       !stops_bar(vmx.env.stops, v);
 }
 
 /* --- What the interpreter and the shadow MMU tell ---------------------- */

@@ -82,7 +82,7 @@ struct good {
 static const struct good good[] = {
 	ROW32("", engine, ENGINE_AUTO),
 	ROW64("", mem, 0), ROW64("", cache, 0), ROW32("", time, TIME_TSC),
-	ROW32("", gdb, GDB_OFF), ROW32("", trace_memory, 0),
+	ROW32("", gdb, GDB_AUTO), ROW32("", trace_memory, 0),
 	TOLD("", sinks, CONSOLE_ALL), TOLD("", level, LOG_INFO),
 	TOLD("", exit_mode, MACHINE_HALT),
 	ROW32("engine=auto", engine, ENGINE_AUTO),
@@ -105,6 +105,7 @@ static const struct good good[] = {
 	TOLD("console=e9,", sinks, CONSOLE_E9), /* harmless */
 	ROW32("gdb=com1", gdb, GDB_COM1), ROW32("gdb=com2", gdb, GDB_COM2),
 	ROW32("gdb=off", gdb, GDB_OFF),
+	ROW32("gdb-wait=1", gdb_wait, 1), ROW32("gdb-wait=0", gdb_wait, 0),
 	TOLD("on-exit=halt", exit_mode, MACHINE_HALT),
 	TOLD("on-exit=reboot", exit_mode, MACHINE_REBOOT),
 	TOLD("on-exit=qemu", exit_mode, MACHINE_QEMU),
@@ -175,7 +176,7 @@ static const struct wrong wrong[] = {
 	{ "console=,", "bad value" }, { "console=,com1", "bad value" },
 	{ "console=com1,,vga", "bad value" },
 	{ "console=com1 vga", "unknown option \"vga\"" },
-	{ "gdb=on", "bad value" }, { "on-exit=off", "bad value" },
+	{ "gdb=on", "bad value" }, { "gdb-wait=yes", "bad value" }, { "on-exit=off", "bad value" },
 	{ "on_exit=halt", "unknown option" },
 	{ "loglevel=7", "bad value" }, { "time=icount,tsc", "bad value" },
 	{ "trace-from=1K", "bad value" }, { "trace-to=", "bad value" },

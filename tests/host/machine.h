@@ -152,7 +152,7 @@ static u8 fake_intr_ack(void *ctx)
 static const struct emu_ops fake_ops = {
 	fake_read, fake_write, fake_probe, fake_fetch, fake_read_phys,
 	fake_in, fake_out, fake_invlpg, fake_mode_changed, fake_tsc,
-	fake_intr_ack,
+	fake_intr_ack, NULL,
 };
 
 static inline void put8(u32 at, u8 x) { m->mem[at] = x; }

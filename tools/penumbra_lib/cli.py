@@ -80,6 +80,11 @@ def parser():
     run.add_argument("--engine", choices=ENGINES, default="auto")
     add_guest(run)
     add_machine(run)
+    run.add_argument("--gdb", type=int, metavar="PORT",
+                     help="the monitor's gdb stub listens there (COM2 on a "
+                     "TCP port of this host)")
+    run.add_argument("--gdb-wait", action="store_true",
+                     help="the guest does not start before gdb lets it")
     run.add_argument("--log", metavar="F", help="keep the serial log")
     run.add_argument("--quiet", action="store_true",
                      help="do not show the serial line")
@@ -105,6 +110,16 @@ def guest_of(args):
                  args.memory)
 
 
+def gdb_options(args):
+    """The monitor's command line, with what --gdb asks for."""
+    if args.gdb is None:
+        if args.gdb_wait:
+            raise GuestError("--gdb-wait without --gdb")
+        return args.monitor
+    wait = " gdb-wait=1" if args.gdb_wait else ""
+    return f"gdb=com2{wait} {args.monitor}"
+
+
 def machine_args(args):
     if args.firmware not in MACHINES[args.on].FIRMWARE:
         raise GuestError(f"{args.on} has no firmware {args.firmware}")
@@ -122,16 +137,18 @@ def interactive(args, guest):
                         args.firmware)
         command = Qemu.command(iso, machine_memory(guest, args.engine),
                                args.cpu, args.firmware, folder)
-        code = subprocess.run([*command, "-serial", "mon:stdio"]).returncode
+        code = subprocess.run([*command, "-serial", "mon:stdio",
+                               *Qemu.second_line(args.gdb)]).returncode
     return code >> 1 if code > 0 and code & 1 else code
 
 
 def run(args):
     guest = guest_of(args)
+    args.monitor = gdb_options(args)
     if args.interactive:
         return interactive(args, guest)
     out = run_guest(guest, args.engine, sink=None if args.quiet else echo,
-                    **machine_args(args))
+                    gdb=args.gdb, **machine_args(args))
     if args.log:
         pathlib.Path(args.log).write_bytes(out.log)
     if args.report:

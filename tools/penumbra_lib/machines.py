@@ -22,6 +22,8 @@ import termios
 import time
 import tty
 
+from .bridge import Bridge
+
 MIB = 1 << 20
 ENDS = ("exit-port", "power-off", "halt", "reset", "emulator-failed")
 QUIET = 0.5  # seconds without output after which a halt is looked for
@@ -51,7 +53,7 @@ class Qemu:
     FIRMWARE = ("bios", "uefi")
 
     def __init__(self, iso, memory, folder, cpu=None, firmware="bios",
-                 **_):
+                 gdb=None, **_):
         self.folder = pathlib.Path(folder)
         self.status = None      # value that the guest wrote to port F4h
         self.shutdown = None    # reason in QMP's SHUTDOWN event
@@ -60,10 +62,17 @@ class Qemu:
         self.stderr = open(self.folder / "qemu.err", "wb")
         self.process = subprocess.Popen(
             self.command(iso, memory, cpu, firmware, self.folder) +
-            ["-serial", "stdio", "-monitor", "none", "-qmp",
+            ["-serial", "stdio", *self.second_line(gdb), "-monitor", "none", "-qmp",
              f"unix:{self.folder}/qmp,server=on,wait=off"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.stderr,
             preexec_fn=die_with_us)
+
+    @staticmethod
+    def second_line(gdb):
+        """COM2 on a TCP port, for gdb."""
+        if gdb is None:
+            return []
+        return ["-serial", f"tcp:127.0.0.1:{gdb},server=on,wait=off,nodelay=on"]
 
     @staticmethod
     def command(iso, memory, cpu, firmware, folder):
@@ -192,6 +201,7 @@ ata0-master: type=cdrom, path="{iso}", status=inserted
 boot: cdrom
 display_library: term
 com1: enabled=1, {serial}
+{second}
 log: {folder}/bochs.log
 panic: action=fatal
 error: action=report
@@ -224,7 +234,8 @@ class Bochs:
     FIRMWARE = tuple(BOCHS_BIOS)
 
     def __init__(self, iso, memory, folder, cpu=None, dialog=False,
-                 firmware="bios", **_):
+                 firmware="bios", gdb=None, **_):
+        self.bridge = None if gdb is None else Bridge(gdb)
         self.folder = pathlib.Path(folder)
         self.status = None
         self.seen = 0           # bytes read of the serial file
@@ -233,12 +244,16 @@ class Bochs:
         serial = f"mode=file, dev={folder}/serial"
         if dialog:
             serial = f"mode=socket-client, dev=localhost:{self.listen()}"
+        second = ""
+        if self.bridge:
+            second = "com2: enabled=1, mode=socket-client, " \
+                f"dev=localhost:{self.bridge.line_port}"
         (self.folder / "serial").touch()
         (self.folder / "bochs.log").touch()
         (self.folder / "bochsrc").write_text(BOCHSRC.format(
             rom=BOCHS_BIOS[firmware], roms=BOCHS_ROMS, megs=memory // MIB,
-            iso=iso, serial=serial, cpu=cpu or "corei7_icelake_u",
-            folder=folder))
+            iso=iso, serial=serial, second=second,
+            cpu=cpu or "corei7_icelake_u", folder=folder))
         (self.folder / "commands").write_text("c\nquit\n")
         self.terminal, inner = pty.openpty()
         fcntl.ioctl(inner, termios.TIOCSWINSZ,
@@ -325,6 +340,8 @@ class Bochs:
             os.close(self.screen)
         for link in filter(None, (self.link, self.listener)):
             link.close()
+        if self.bridge:
+            self.bridge.stop()
 
 
 MACHINES = {"qemu": Qemu, "bochs": Bochs}

@@ -218,11 +218,11 @@ def machine_memory(guest, engine):
 
 
 def run_iso(iso, on, memory, hosted, dialog=(), timeout=60, cpu=None,
-            firmware="bios", until_expect=False, sink=None):
+            firmware="bios", until_expect=False, sink=None, gdb=None):
     """Run a ready ISO of `memory` bytes of machine; its Outcome."""
     with tempfile.TemporaryDirectory(prefix="penumbra-run-") as folder:
         machine = MACHINES[on](
-            iso, memory, folder, cpu=cpu, firmware=firmware,
+            iso, memory, folder, cpu=cpu, firmware=firmware, gdb=gdb,
             dialog=any(kind == "send" for kind, _ in dialog))
         return Session(machine, hosted, dialog, timeout, until_expect,
                        sink).run()
