@@ -160,8 +160,10 @@ static void check_page(struct audit *a, const struct spage *p)
 	}
 	expect(a, live == p->live, p, 0, "wrong count of entries");
 	expect(a, p->parents, p, 0, "unreachable");
-	expect(a, p->role.direct || track_has(a->s->track, TRACK_SHADOW,
-					      p->gfn), p, 0, "not traced");
+	expect(a, p->role.direct || p->unsync ||
+	       track_has(a->s->track, TRACK_SHADOW, p->gfn), p, 0,
+	       "not traced");
+	expect(a, !p->unsync || p->role.level == 1, p, 0, "unsync upper table");
 }
 
 /* Do the root's pages belong to the tables that the guest loaded? */
@@ -201,6 +203,9 @@ unsigned shadow_audit(struct shadow *s, const struct walk_mode *m)
 {
 	struct audit a = { s, 0 };
 
+	shadow_enter(s);
+	unsync_flush(s, true);
+	shadow_leave(s);
 	for (u32 i = 1; i < s->page_count; i++)
 		if (s->pages[i].used)
 			check_page(&a, &s->pages[i]);

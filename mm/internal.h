@@ -66,7 +66,18 @@ struct spage {
 	bool recent;   /* for the clock */
 	u8 writes;     /* guest writes since the last fault through it */
 	u8 zeroes;     /* zero writes in a row */
+	u8 unsync;     /* 0: traced; else 1 + the index of its record */
 };
+
+/* A guest table that is not traced: shadow_unsync.c. */
+struct unsync {
+	u64 gfn;
+	u64 *seen; /* its content when it was last brought up to date */
+	bool used;
+	u8 quiet;
+};
+
+#define UNSYNC_MAX 16u
 
 struct root {
 	union role mode; /* only the mode's fields */
@@ -113,6 +124,10 @@ struct shadow {
 	u32 root_count;
 	struct root *current;
 	u64 stamp;
+
+	struct unsync unsync[UNSYNC_MAX];
+	u64 *seen; /* a page for each of them */
+	unsigned unsync_count, unsync_next;
 
 	/*
 	 * What the TLB may still hold though the tables do not: nothing has to
@@ -195,6 +210,24 @@ void root_free(struct shadow *s);
 
 /* shadow_write.c */
 void shadow_traced(void *ctx, gpa_t gpa, const void *old, unsigned size);
+
+/* The bytes at gpa, in one leaf table, are not those of `old` any more. */
+void shadow_resync(struct shadow *s, gpa_t gpa, const void *old,
+		   unsigned size);
+
+/* shadow_unsync.c */
+/* The tracked frame is to be written: false if it has to be traced. */
+bool unsync_begin(struct shadow *s, u64 gfn);
+/* p has the table's only role but a leaf table's: trace it. */
+void unsync_end(struct shadow *s, const struct spage *p);
+/* The last page of the table goes. */
+void unsync_forget(struct shadow *s, const struct spage *p);
+/* What one slot of an unsync page shows is to be true now. */
+void unsync_entry(struct shadow *s, const struct spage *p, unsigned slot);
+/* Everything that the current root reaches, or all, is to be true. */
+void unsync_flush(struct shadow *s, bool all);
+/* child is about to appear in one more place. */
+void unsync_linked(struct shadow *s, const struct spage *child);
 
 /* rmap.c */
 void rmap_unmake(struct shadow *s, u32 slot, u64 guest);

@@ -46,7 +46,8 @@ void rmap_unmake(struct shadow *s, u32 slot, u64 guest)
 	u64 *e = slot_entry(s, slot);
 
 	assert(!entry_made(s, *e));
-	*(volatile u64 *)e = entry_unmade(s, guest);
+	*(volatile u64 *)e = s->pages[slot / SLOTS].unsync ?
+				     s->empty : entry_unmade(s, guest);
 }
 
 /* The slot must be made. */

@@ -48,6 +48,7 @@ static bool arrays(struct shadow *s, bool take)
 		{ (void **)&s->frame_slots, frames, sizeof(u32) },
 		{ (void **)&s->large_slots, frames / SLOTS, sizeof(u32) },
 		{ (void **)&s->roots, s->root_count, sizeof(*s->roots) },
+		{ (void **)&s->seen, UNSYNC_MAX, PAGE_SIZE },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(list); i++) {
@@ -80,6 +81,8 @@ static void init_pool(struct shadow *s)
 	}
 	s->free_count = s->page_count - 1;
 	s->clock = 1;
+	for (unsigned i = 0; i < UNSYNC_MAX; i++)
+		s->unsync[i].seen = s->seen + i * (PAGE_SIZE / 8);
 }
 
 struct shadow *shadow_create(const struct shadow_config *config)
@@ -199,13 +202,15 @@ static bool flags_missing(const struct walk *w, unsigned acc)
 	return false;
 }
 
-static bool must_emulate_write(const struct shadow *s,
+static bool must_emulate_write(struct shadow *s,
 			       const struct walk_mode *m, const struct walk *w,
 			       bool kernel_write)
 {
+	u64 gfn = w->gpa.a >> PAGE_SHIFT;
+
 	if (gpm_kind(s->gpm, w->gpa) == GPM_ROM)
 		return true;
-	if (track_any(s->track, w->gpa.a >> PAGE_SHIFT))
+	if (track_any(s->track, gfn) && !unsync_begin(s, gfn))
 		return true;
 	/* As a supervisor page it would escape SMAP. */
 	return kernel_write && m->smap;
@@ -317,10 +322,27 @@ static void tell_unmapped(struct shadow *s, u64 gva, u64 size)
 		s->cfg.unmapped(s->cfg.ctx, GVA(gva), size);
 }
 
+/* The entry for gva, if its table is out of sync. */
+static void sync_one(struct shadow *s, gva_t gva)
+{
+	const struct spage *directory = directory_of(s, gva), *table;
+	u64 e = 0;
+
+	if (directory)
+		e = spage_table(s, directory)[level_index(2, gva.a)];
+	if (!entry_made(s, e) || !entry_is_table(2, e))
+		return;
+	table = entry_child(s, e);
+	if (table->unsync)
+		unsync_entry(s, table, level_index(1, gva.a));
+}
+
 void shadow_invlpg(struct shadow *s, const struct walk_mode *m, gva_t gva)
 {
 	gva = linear(m, gva);
 	shadow_enter(s);
+	if (unlikely(s->unsync_count))
+		sync_one(s, gva);
 	if (in_large_page(s, gva)) {
 		shadow_flush_all(s);
 		tell_unmapped(s, ALIGN_DOWN(gva.a, MIB(4)), MIB(4));
@@ -334,6 +356,10 @@ void shadow_invlpg(struct shadow *s, const struct walk_mode *m, gva_t gva)
 void shadow_flush(struct shadow *s, const struct walk_mode *m, bool global)
 {
 	shadow_enter(s);
+	if (s->unsync_count) {
+		root_get(s, m);
+		unsync_flush(s, global);
+	}
 	shadow_flush_all(s);
 	if (global)
 		tell_unmapped(s, 0, m->format == WALK_4LEVEL ? ~0ull :

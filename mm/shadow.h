@@ -4,7 +4,8 @@
  * tables in step with the guest's. Shadow entries are always 64-bit; only the
  * root differs: for guests of less than four levels by shadow_root_kind, while
  * a long-mode guest gets its own four levels. Guest page tables that are
- * shadowed are write-tracked; roots are kept across CR3 loads.
+ * shadowed are write-tracked, or for leaf tables out of sync until the guest's
+ * next flush; roots are kept across CR3 loads.
  */
 #ifndef MM_SHADOW_H
 #define MM_SHADOW_H
@@ -28,6 +29,7 @@ struct shadow_config {
 	bool nx;             /* the host has EFER.NXE: use bit 63 */
 	bool kernel_nx;      /* bt: supervisor leaves carry NX (D13) */
 	u8 prefetch;         /* ready neighbours filled with a leaf; 8 is good */
+	bool unsync;         /* leaf tables may go out of sync: shadow_unsync.c */
 	/*
 	 * A reserved bit of the hardware's entries, or 0. With it every entry
 	 * that is not made yet is present and carries the bit, so that P = 0
@@ -81,8 +83,8 @@ enum shadow_result shadow_fault(struct shadow *s, const struct walk_mode *m,
 
 /*
  * The guest's own flushes: INVLPG, and every CR3 load or change of paging mode
- * (a CR3 load: shadow_flush(s, m, false), then shadow_root()). Both end in
- * tlb_flush.
+ * (a CR3 load: shadow_flush(s, m, false), then shadow_root(); m is the new
+ * mode). Both end in tlb_flush.
  */
 void shadow_invlpg(struct shadow *s, const struct walk_mode *m, gva_t gva);
 /* global: also global pages (mode changes, CR4.PGE toggles). */

@@ -159,6 +159,8 @@ static void fill_small(struct fill *f, struct spage *p)
 	bool fresh = !p->live;
 
 	p->writes = p->zeroes = 0;
+	if (p->unsync)
+		unsync_entry(s, p, i);
 	set_leaf(f, spage_slot(s, p, i),
 		 leaf_entry(s, flags, f->w->gpa.a >> PAGE_SHIFT));
 	if (!s->cfg.prefetch)

@@ -109,6 +109,8 @@ void leaf_prefetch(struct shadow *s, struct spage *p, unsigned slot, unsigned n)
 	u64 gfn, e;
 
 	for (unsigned i = slot + 1; i < end; i++) {
+		if (p->unsync)
+			unsync_entry(s, p, i);
 		if (entry_made(s, table[i]))
 			continue;
 		if (!leaf_decode(p, table_entry_read(s, p, i), &r, &gfn))

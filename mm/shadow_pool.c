@@ -45,7 +45,7 @@ static void unmake_all(struct shadow *s, const struct spage *p)
 	const u64 *wide = (const u64 *)guest;
 	u64 *table = spage_table(s, p), empty = s->empty;
 
-	if (p->role.direct)
+	if (p->role.direct || p->unsync)
 		for (unsigned i = 0; i < SLOTS; i++)
 			table[i] = empty;
 	else if (role_entry_size(p->role) == 8)
@@ -59,8 +59,22 @@ static void unmake_all(struct shadow *s, const struct spage *p)
 			table[i] = empty & -(u64)(narrow[i / 2] & PTE_P);
 }
 
+/* A table that is out of sync stays so, unless it is more than a leaf table. */
+static u8 join_unsync(struct shadow *s, u64 gfn, union role role)
+{
+	const struct spage *p = role.direct ? NULL : spage_first(s, gfn);
+
+	if (!p || !p->unsync)
+		return 0;
+	if (role.level == 1)
+		return p->unsync;
+	unsync_end(s, p);
+	return 0;
+}
+
 static struct spage *make(struct shadow *s, u64 gfn, union role role)
 {
+	u8 unsync = join_unsync(s, gfn, role);
 	u32 i = s->free_head, *head = bucket(s, gfn);
 	struct spage *p = &s->pages[i];
 
@@ -68,14 +82,14 @@ static struct spage *make(struct shadow *s, u64 gfn, union role role)
 	s->free_head = p->hash_next;
 	s->free_count--;
 	*p = (struct spage){ .gfn = gfn, .role = role, .hash_next = *head,
-			     .used = true, .recent = true };
+			     .used = true, .recent = true, .unsync = unsync };
 	*head = i;
 	if (s->empty)
 		unmake_all(s, p);
 	/* The processor may still cache this table in its former use. */
 	if (s->stale & STALE_TABLE)
 		shadow_flush_all(s);
-	if (!role.direct)
+	if (!role.direct && !unsync)
 		track_add(s->track, TRACK_SHADOW, gfn);
 	count(CNT_SHADOW_PAGES);
 	return p;
@@ -128,6 +142,8 @@ void spage_link(struct shadow *s, u32 slot, struct spage *child, u64 gva)
 		set_several(s, child);
 	child->gva = gva;
 	child->linked = true;
+	if (unlikely(s->unsync_count))
+		unsync_linked(s, child);
 	rmap_set(s, slot, at | flags);
 }
 
@@ -149,8 +165,12 @@ static void release(struct shadow *s, struct spage *p)
 		if (entry_made(s, table[i]))
 			spage_drop_entry(s, spage_slot(s, p, i));
 	unhash(s, p);
-	if (!p->role.direct && !spage_first(s, p->gfn))
-		track_remove(s->track, TRACK_SHADOW, p->gfn);
+	if (!p->role.direct && !spage_first(s, p->gfn)) {
+		if (p->unsync)
+			unsync_forget(s, p);
+		else
+			track_remove(s->track, TRACK_SHADOW, p->gfn);
+	}
 	p->used = false;
 	p->hash_next = s->free_head;
 	s->free_head = spage_index(s, p);

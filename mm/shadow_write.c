@@ -175,6 +175,16 @@ static bool drop_one(struct shadow *s, const struct traced *t)
 	return false;
 }
 
+void shadow_resync(struct shadow *s, gpa_t gpa, const void *old,
+		   unsigned size)
+{
+	struct traced t = { gpa, old, size };
+	struct spage *p;
+
+	for (p = spage_first(s, gpa.a >> PAGE_SHIFT); p; p = spage_next(s, p))
+		page_written(s, p, &t);
+}
+
 /* TRACK_SHADOW: the bytes have been written. */
 void shadow_traced(void *ctx, gpa_t gpa, const void *old, unsigned size)
 {

@@ -134,6 +134,7 @@ static bool create_shadow(struct vm *vm)
 		.nx = true,
 		.kernel_nx = vm->config.root_kind == SHADOW_ROOT_4LEVEL,
 		.prefetch = 8,
+		.unsync = vm->config.unsync,
 		.trap_bit = vm->config.trap_bit,
 		.host_pml4 = vm->config.host_pml4,
 		.alloc_low = shadow_alloc_low,

@@ -40,6 +40,7 @@ struct vm_config {
 	enum shadow_root_kind root_kind;
 	const u64 *host_pml4; /* for 4-level shadow roots */
 	u64 trap_bit;         /* for PAE ones: mm/shadow.h */
+	bool unsync;          /* leaf tables go out of sync: mm/shadow.h */
 	u64 cache_bytes;      /* bt's translation cache */
 	bool no_long_mode;    /* CPUID offers none, even where the engine could */
 	bool icount;          /* time is the count of instructions */

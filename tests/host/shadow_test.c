@@ -7,7 +7,9 @@
  * over the shadow tables (the real CR0.WP is 1) with a TLB that forgets only
  * when it is told to. After every step each access that the hardware would
  * allow must be allowed by the guest's own tables, to the same address, with
- * A and D set; and nothing may write a tracked frame, TLB included.
+ * A and D set; and nothing may write a tracked frame, TLB included. Through a
+ * leaf table that is out of sync this holds right after a flush, and what is
+ * not present in hardware is not present for the guest at any time.
  */
 #include "tests/host/shadow_hw.h"
 
@@ -24,7 +26,19 @@ static void check_absent(struct world *w, u64 gva, unsigned acc, bool reserved)
 	      (unsigned long long)gva);
 }
 
-static void compare(struct world *w, hpa_t root, u64 gva, unsigned acc)
+/* Does the hardware's walk end in a table that is out of sync? */
+static bool out_of_sync(struct world *w, hpa_t root, u64 gva)
+{
+	bool reserved;
+	const u64 *pd = hw_directory(w, root, gva, &reserved);
+	u64 e = pd ? pd[gva >> 21 & 511] : 0;
+
+	return entry_made(w->s, e) && !(e & PTE_PS) &&
+	       entry_child(w->s, e)->unsync;
+}
+
+static void compare(struct world *w, hpa_t root, u64 gva, unsigned acc,
+		    bool flushed)
 {
 	struct pagefault pf;
 	struct walk gw;
@@ -38,6 +52,14 @@ static void compare(struct world *w, hpa_t root, u64 gva, unsigned acc)
 	CHECK(gpa < RAM, "leaf outside the guest's memory");
 	if (!possible(w, acc) || !hw_allows(w, flags, acc))
 		return;
+	if (acc & ACC_WRITE) {
+		CHECK(!track_any(&w->t, gpa >> PAGE_SHIFT),
+		      "tracked but writable");
+		CHECK(gpm_kind(&w->g, GPA(gpa)) == GPM_RAM,
+		      "ROM but writable");
+	}
+	if (!flushed && out_of_sync(w, root, gva))
+		return;
 	ok = gwalk(&w->g, &w->m, GVA(gva), acc, false, &gw, &pf);
 	CHECK(ok, "gva %llx acc %x allowed by hardware only",
 	      (unsigned long long)gva, acc);
@@ -48,20 +70,16 @@ static void compare(struct world *w, hpa_t root, u64 gva, unsigned acc)
 	      (unsigned long long)gpa);
 	for (unsigned i = gw.level - 1u; i < gw.levels; i++)
 		CHECK(gw.entry[i] & PTE_A, "A is clear");
-	if (!(acc & ACC_WRITE))
-		return;
-	CHECK(gw.dirty, "D is clear");
-	CHECK(!track_any(&w->t, gpa >> PAGE_SHIFT), "tracked but writable");
-	CHECK(gpm_kind(&w->g, GPA(gpa)) == GPM_RAM, "ROM but writable");
+	CHECK(!(acc & ACC_WRITE) || gw.dirty, "D is clear");
 }
 
-static void check_all(struct world *w)
+static void check_all(struct world *w, bool flushed)
 {
 	hpa_t root = shadow_root(w->s, &w->m);
 
 	for (unsigned i = 0; i < 24; i++)
 		compare(w, root, pick_gva(w),
-			accesses[rnd(w) % ARRAY_SIZE(accesses)]);
+			accesses[rnd(w) % ARRAY_SIZE(accesses)], flushed);
 	for (unsigned i = 0; i < TLB_SIZE; i++)
 		if (w->tlb[i].valid && (w->tlb[i].flags & PTE_W))
 			CHECK(!track_any(&w->t, w->tlb[i].gpa >> PAGE_SHIFT),
@@ -93,9 +111,22 @@ static u64 pick_table(struct world *w)
 	return (TABLE_AT + rnd(w) % w->tables) << PAGE_SHIFT;
 }
 
+/* The guest's store to a table, by a mapping of its own. */
+static void store(struct world *w, gpa_t at, const void *bytes, unsigned size)
+{
+	u64 gfn = at.a >> PAGE_SHIFT;
+
+	if (chance(w, 60) && track_has(&w->t, TRACK_SHADOW, gfn)) {
+		shadow_enter(w->s);
+		unsync_begin(w->s, gfn);
+		shadow_leave(w->s);
+	}
+	gpm_write(&w->g, at, bytes, size);
+}
+
 static void put_entry(struct world *w, u64 at, u64 e)
 {
-	gpm_write(&w->g, GPA(at), &e, is_wide(w) ? 8 : 4);
+	store(w, GPA(at), &e, is_wide(w) ? 8 : 4);
 }
 
 /* Four levels: tables down to the directory, where they are missing. */
@@ -245,10 +276,10 @@ static void edit_entry(struct world *w)
 	if (is_wide(w) && chance(w, w->m.format == WALK_PAE ? 70 : 20)) {
 		u32 half[2] = { (u32)e, (u32)(e >> 32) };
 
-		gpm_write(&w->g, GPA(at.a + 4), &half[1], 4);
-		gpm_write(&w->g, at, &half[0], 4);
+		store(w, GPA(at.a + 4), &half[1], 4);
+		store(w, at, &half[0], 4);
 	} else {
-		gpm_write(&w->g, at, &e, is_wide(w) ? 8 : 4);
+		store(w, at, &e, is_wide(w) ? 8 : 4);
 	}
 }
 
@@ -261,7 +292,7 @@ static void edit_flags(struct world *w)
 
 	gpm_read(&w->g, at, &byte, 1);
 	byte ^= flags[rnd(w) % ARRAY_SIZE(flags)];
-	gpm_write(&w->g, at, &byte, 1);
+	store(w, at, &byte, 1);
 }
 
 static void reuse_table(struct world *w)
@@ -297,6 +328,7 @@ static void flushed(struct world *w, bool global)
 	shadow_flush(w->s, &w->m, global);
 	for (unsigned i = 0; i < TLB_SIZE; i++)
 		CHECK(!w->tlb[i].valid, "TLB survives a flush");
+	check_all(w, true);
 }
 
 static void change_mode(struct world *w)
@@ -335,6 +367,8 @@ static void invlpg(struct world *w)
 		CHECK(!w->tlb[i].valid ||
 		      ALIGN_DOWN(w->tlb[i].gva, size) != ALIGN_DOWN(gva, size),
 		      "stale after INVLPG");
+	for (unsigned i = 0; i < ARRAY_SIZE(accesses); i++)
+		compare(w, shadow_root(w->s, &w->m), gva, accesses[i], true);
 }
 
 static void toggle_code(struct world *w)
@@ -375,13 +409,14 @@ static void step(struct world *w)
 }
 
 static void world_init(struct world *w, u64 seed, enum shadow_root_kind kind,
-		       bool kernel_nx, u32 pool, bool traps)
+		       bool kernel_nx, u32 pool, bool traps, bool unsync)
 {
 	struct shadow_config c = {
 		.gpm = &w->g, .root_kind = kind, .pool_pages = pool,
 		.nx = true, .kernel_nx = kernel_nx,
 		.prefetch = seed & 1 ? 8 : 0,
 		.trap_bit = traps ? TRAP_BIT : 0,
+		.unsync = unsync,
 		.tlb_flush = on_flush, .unmapped = on_unmapped, .ctx = w,
 	};
 
@@ -418,13 +453,13 @@ static void run(u64 seed, unsigned steps)
 
 	world_init(w, seed, seed & 2 ? SHADOW_ROOT_PAE : SHADOW_ROOT_4LEVEL,
 		   seed & 4, seed & 8 ? 64 : 400,
-		   (seed & 0x12) == 0x12);
+		   (seed & 0x12) == 0x12, seed & 0x20);
 	for (unsigned i = 0; i < 12 * w->tables; i++)
 		edit_entry(w);
 	for (unsigned i = 0; i < steps && !test_failed; i++) {
 		step(w);
-		check_all(w);
-		if (i % 16 == 0)
+		check_all(w, false);
+		if (i % (seed & 0x40 ? 128 : 16) == 0)
 			CHECK(!shadow_audit(w->s, &w->m), "audit");
 		if (test_failed)
 			printf("seed %llu step %u\n", (unsigned long long)seed,
@@ -447,7 +482,7 @@ static void run_pool(void)
 	struct world *w = malloc(sizeof(*w));
 	u64 e = PTE_P | PTE_W | PTE_U, pd, pt;
 
-	world_init(w, 4, SHADOW_ROOT_4LEVEL, true, 64, false);
+	world_init(w, 4, SHADOW_ROOT_4LEVEL, true, 64, false, true);
 	w->m.format = WALK_32BIT;
 	for (unsigned p = 0; p < PROCESSES; p++) {
 		pd = (TABLE_AT + p) << PAGE_SHIFT;
@@ -467,7 +502,7 @@ static void run_pool(void)
 			flushed(w, false);
 		}
 		guest_access(w, gva, accesses[rnd(w) % 6]);
-		check_all(w);
+		check_all(w, false);
 		if (i % 16 == 0)
 			CHECK(!shadow_audit(w->s, &w->m), "audit");
 	}
@@ -477,10 +512,99 @@ static void run_pool(void)
 	free(w);
 }
 
+/*
+ * A loop over one leaf table that the guest has mapped: its writes are free but
+ * for the first, and what it wrote is there after a flush.
+ */
+static void run_loop(enum shadow_root_kind kind, bool traps)
+{
+	u64 flags = PTE_P | PTE_W | PTE_U | PTE_A | PTE_D;
+	u64 pd = TABLE_AT << 12, pt = pd + PAGE_SIZE;
+	struct world *w = malloc(sizeof(*w));
+	unsigned long before;
+
+	world_init(w, 0, kind, false, 400, traps, true);
+	w->m.format = WALK_32BIT;
+	w->m.cr3 = pd;
+	put_entry(w, pd, pt | flags);
+	put_entry(w, pt, pt | flags);
+	for (unsigned i = 1; i < 1024; i++)
+		put_entry(w, pt + 4 * i, (0x600 + i) << 12 | flags);
+	for (unsigned i = 1; i < 1024; i++)
+		guest_access(w, i << 12, ACC_READ);
+	before = w->filled + w->traced + w->mmio + w->guest;
+	for (unsigned i = 8; i < 4096; i += 8)
+		guest_access(w, i, ACC_WRITE); /* of rubbish */
+	CHECK(w->filled + w->traced + w->mmio + w->guest - before <= 2,
+	      "exits for 1022 changes: %lu",
+	      w->filled + w->traced + w->mmio + w->guest - before);
+	for (unsigned i = 2; i < 1024; i++) {
+		u32 e = (u32)((0x900 - i % 0x100) << 12 | flags);
+
+		memcpy(w->ram + pt + 4 * i, &e, 4); /* writable by now */
+	}
+	flushed(w, false);
+	for (unsigned i = 2; i < 1024; i++)
+		compare(w, shadow_root(w->s, &w->m), i << 12, ACC_WRITE, true);
+	CHECK(!shadow_audit(w->s, &w->m), "audit");
+	world_end(w);
+	free(w);
+}
+
+static void check_at(struct world *w, u64 gva)
+{
+	compare(w, shadow_root(w->s, &w->m), gva, ACC_READ, true);
+}
+
+/*
+ * What was changed and changed back between a fill and the flush, by the fill
+ * itself (entry 1) or as its neighbour (entry 2); and an old entry that comes
+ * into sight at another address, where no TLB can have it.
+ */
+static void run_unsync(void)
+{
+	u64 flags = PTE_P | PTE_W | PTE_U | PTE_A | PTE_D;
+	u64 pd = TABLE_AT << 12, pt = pd + PAGE_SIZE;
+	u32 one = 0x610000 | (u32)flags, other = 0x620000 | (u32)flags;
+	struct world *w = malloc(sizeof(*w));
+
+	world_init(w, 1, SHADOW_ROOT_PAE, false, 400, true, true);
+	w->m.format = WALK_32BIT;
+	w->m.cr3 = pd;
+	put_entry(w, pd, pt | flags);
+	for (unsigned i = 0; i < 4; i++)
+		put_entry(w, pt + 4 * i, i % 3 ? 0 : one);
+	guest_access(w, 0, ACC_READ);
+	shadow_enter(w->s);
+	CHECK(unsync_begin(w->s, pt >> PAGE_SHIFT), "not let out of sync");
+	shadow_leave(w->s);
+	memcpy(w->ram + pt + 4, &other, 4);
+	memcpy(w->ram + pt + 8, &other, 4);
+	guest_access(w, 1 << 12, ACC_READ);
+	memcpy(w->ram + pt + 4, "\0\0\0", 4);
+	memcpy(w->ram + pt + 8, "\0\0\0", 4);
+	memcpy(w->ram + pt, &other, 4);
+	put_entry(w, pd + 4, pt | flags);
+	guest_access(w, (1 << 22) + (3 << 12), ACC_READ);
+	guest_access(w, 1 << 22, ACC_READ);
+	check_at(w, 1 << 22);
+	flushed(w, false);
+	for (unsigned i = 0; i < 3; i++)
+		check_at(w, i << 12);
+	CHECK(!shadow_audit(w->s, &w->m), "audit");
+	world_end(w);
+	free(w);
+}
+
 int main(void)
 {
-	for (u64 seed = 1; seed <= 64 && !test_failed; seed++)
+	for (u64 seed = 1; seed <= 128 && !test_failed; seed++)
 		run(seed, 1500);
+	CHECK(counters[CNT_UNSYNC_TABLES] && counters[CNT_UNSYNC_ENTRIES],
+	      "nothing was ever out of sync");
 	run_pool();
+	run_unsync();
+	run_loop(SHADOW_ROOT_PAE, true);
+	run_loop(SHADOW_ROOT_4LEVEL, false);
 	return test_end("shadow");
 }
