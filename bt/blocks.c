@@ -12,6 +12,7 @@
 #include "kernel/host.h"
 #include "kernel/instr.h"
 #include "kernel/paging.h"
+#include "lib/cost.h"
 #include "lib/counters.h"
 #include "lib/ring.h"
 #include "lib/string.h"
@@ -229,6 +230,14 @@ static bool want_callout(void *ctx, u32 eip)
 	return hot_count(hot_insns, eip) >= HOT_FAULTS;
 }
 
+bool blocks_faulty(const struct bt_block *b)
+{
+	for (unsigned i = 0; i < b->insns; i++)
+		if (want_callout(NULL, b->eip + b->map[i].guest))
+			return true;
+	return false;
+}
+
 /* One fault of a REP is one in many iterations: worth nothing to avoid. */
 static bool is_repeated(gpa_t gpa)
 {
@@ -351,6 +360,7 @@ static struct bt_block *translate(gpa_t gpa, u32 eip, u32 mode, u32 max_insns)
 	count_add(CNT_CACHE_BYTES, b->host_len);
 	ring_add(RING_BLOCK, eip, b->host_len);
 	count_add(CNT_TSC_TRANSLATE, host_tsc() - start);
+	cost_end(COST_TRANSLATE, cost_timed ? start : 0);
 	return b;
 }
 
@@ -448,7 +458,7 @@ static struct bt_block *find_block(struct vcpu *v, u32 mode)
 			remap(); /* a mapping that was not flushed */
 		return NULL;
 	}
-	if (b && made && !bt.env.icount)
+	if (b && made && !bt.env.icount && !bt.count_runs)
 		link_early(b);
 	return b;
 }
@@ -472,7 +482,8 @@ const u8 *blocks_find(struct vcpu *v)
 	b = find_block(v, mode);
 	if (!b)
 		return NULL;
-	if (bt.env.icount)
+	b->uses++;
+	if (bt.env.icount || bt.count_runs)
 		return b->exec;
 	/* translating may have flushed, and with that changed the space */
 	space = bt_tag_space(targets_generation, mode);
@@ -493,7 +504,7 @@ const u8 *bt_on_link(struct vcpu *v, const u8 *ret)
 	assert(exit);
 	v->rip = exit->target;
 	exec = bt_on_dispatch(v);
-	if (!exec || bt.env.icount || generation != before)
+	if (!exec || bt.env.icount || bt.count_runs || generation != before)
 		return exec;
 	to = bt_cache_at(&cache, exec);
 	if (link_allowed(exit->from, to)) {

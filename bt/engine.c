@@ -11,6 +11,7 @@
 #include "bt/machine.h"
 #include "kernel/instr.h"
 #include "kernel/irq.h"
+#include "lib/cost.h"
 #include "lib/counters.h"
 #include "lib/ring.h"
 #include "log.h"
@@ -96,7 +97,7 @@ static void check_stuck(gva_t gva)
 		      (unsigned long long)gva.a);
 }
 
-bool bt_page_fault(gva_t gva, u32 error)
+static bool page_fault(gva_t gva, u32 error)
 {
 	struct pagefault pf;
 	gpa_t gpa;
@@ -123,6 +124,15 @@ bool bt_page_fault(gva_t gva, u32 error)
 	return false;
 }
 
+bool bt_page_fault(gva_t gva, u32 error)
+{
+	u64 start = cost_start();
+	bool filled = page_fault(gva, error);
+
+	cost_end(COST_PAGE_FAULT, start);
+	return filled;
+}
+
 /* --- what the stubs call (bt/abi.h) ----------------------------------- */
 
 /* Something that only bt_run() deals with? Then translated code is left. */
@@ -141,11 +151,16 @@ const u8 *bt_on_dispatch(struct vcpu *v)
 
 const u8 *bt_on_interp(struct vcpu *v)
 {
+	u64 start = cost_start();
+	const u8 *exec;
+
 	count(CNT_CALLOUTS);
 	ring_add(RING_CALLOUT, v->rip, 0);
 	emu_step(bt.env.emu);
 	bt_mode_note_callout(&bt.env.emu->insn);
-	return bt_on_dispatch(v);
+	exec = bt_on_dispatch(v);
+	cost_end(COST_INTERP, start);
+	return exec;
 }
 
 /*
@@ -166,7 +181,7 @@ static unsigned take_off_count(struct vcpu *v, const u8 *ret)
 
 /* Returns behind the callout only when nothing that shaped the block, and
  * nothing that events depend on, has changed. */
-const u8 *bt_on_callout(struct vcpu *v, const u8 *ret)
+static const u8 *call_out(struct vcpu *v, const u8 *ret)
 {
 	u64 generation = blocks_generation();
 	u32 mode = bt_mode_of(v);
@@ -186,6 +201,15 @@ const u8 *bt_on_callout(struct vcpu *v, const u8 *ret)
 		return ret;
 	}
 	return blocks_find(v);
+}
+
+const u8 *bt_on_callout(struct vcpu *v, const u8 *ret)
+{
+	u64 start = cost_start();
+	const u8 *exec = call_out(v, ret);
+
+	cost_end(COST_CALLOUT, start);
+	return exec;
 }
 
 const u8 *bt_on_stale(struct vcpu *v, const u8 *ret)
@@ -223,7 +247,11 @@ static bool bt_can_run(const struct vcpu *v)
 
 static enum emu_result step(void)
 {
-	return emu_step(bt.env.emu);
+	u64 start = cost_start();
+	enum emu_result result = emu_step(bt.env.emu);
+
+	cost_end(COST_STEP, start);
+	return result;
 }
 
 /* What guest code was left for. */
@@ -293,6 +321,13 @@ static void bt_stops_changed(struct vcpu *v)
 	blocks_stops_changed();
 }
 
+static void bt_count_runs(struct vcpu *v, bool on)
+{
+	if (bt.count_runs != on)
+		blocks_stops_changed();
+	bt.count_runs = on;
+}
+
 const struct engine bt_engine = {
 	.name = "bt",
 	.needs_shadow = true,
@@ -305,4 +340,6 @@ const struct engine bt_engine = {
 	.tlb_flush = bt_tlb_flush,
 	.unmapped = bt_unmapped,
 	.stops_changed = bt_stops_changed,
+	.show_code = bt_show_code,
+	.count_runs = bt_count_runs,
 };

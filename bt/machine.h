@@ -25,6 +25,7 @@ struct bt {
 	hpa_t root; /* in CR3 */
 	enum leave leave;
 	struct event event;
+	bool count_runs; /* for the debugger: every block is entered from C */
 	bool stepping; /* TF rolls translated code forward to a boundary */
 	struct bt_cache *cache;
 };
@@ -89,11 +90,19 @@ void blocks_note_fault(u32 eip);
 void blocks_invlpg(gva_t gva);
 void blocks_flush_tlb(unsigned what);
 
-/* The debugger's set of stops is another. No block is running. */
+/* The debugger's stops, or whether it counts runs, are not as they were: all
+ * blocks are made anew. None is running. */
 void blocks_stops_changed(void);
+
+/* Does the block call out instructions because they used to fault? */
+bool blocks_faulty(const struct bt_block *b);
 
 /* Changes whenever translated code may have been dropped or flushed. */
 u64 blocks_generation(void);
+
+/* --- show.c ------------------------------------------------------------- */
+
+void bt_show_code(struct vcpu *v, gva_t gva);
 
 /* --- engine.c --------------------------------------------------------- */
 

@@ -10,6 +10,7 @@
 #include "cpu/emu_fpu.h"
 #include "kernel/gdt.h"
 #include "kernel/instr.h"
+#include "lib/cost.h"
 #include "lib/counters.h"
 #include "lib/ring.h"
 
@@ -99,6 +100,7 @@ bool user_run(void)
 {
 	struct vcpu *v = bt.env.v;
 	bool *changed = desc_sync();
+	u64 start = cost_start();
 
 	if (!changed)
 		return false;
@@ -108,6 +110,7 @@ bool user_run(void)
 	ring_add(RING_USER, v->rip, v->gpr[R_SP]);
 	bt.leave = LEAVE_NONE;
 	bt_user_enter(v, changed);
+	cost_end(COST_USER, start);
 	return true;
 }
 

@@ -56,9 +56,15 @@ struct engine {
 	void (*unmapped)(struct vcpu *v, gva_t gva, u64 size);
 	/* env.stops is another set: drop what was made by the old one. */
 	void (*stops_changed)(struct vcpu *v);
-	/* Why the hardware left the guest, and how often: a row a reason that
-	 * was seen. NULL: the engine has no such reasons. */
-	void (*each_exit)(void (*row)(const char *reason, u64 times));
+	/* Why the hardware left the guest, how often, and TSC ticks while they
+	 * are measured (lib/cost.h): a row a reason that was seen. NULL: the
+	 * engine has no such reasons. */
+	void (*each_exit)(void (*row)(const char *reason, u64 times,
+				      u64 ticks));
+	/* Print what the engine made of the code at gva; count: of how often it
+	 * runs from now on. NULL: nothing. */
+	void (*show_code)(struct vcpu *v, gva_t gva);
+	void (*count_runs)(struct vcpu *v, bool on);
 	/* Guest memory was written behind the guest's back (loader, debugger). */
 	void (*memory_changed)(struct vcpu *v);
 };

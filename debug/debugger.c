@@ -4,7 +4,7 @@
  * turn(), at an instruction boundary outside its engine; what was changed of
  * it meanwhile is told to the engine when it goes on.
  */
-#include "debug/internal.h"
+#include "debug/monitor.h"
 
 #include "kernel/console.h"
 #include "kernel/host.h"
@@ -84,8 +84,13 @@ static void listen(void)
 {
 	int byte;
 
-	while ((byte = port_get()) >= 0)
+	while ((byte = port_get()) >= 0) {
+		bool was_there = dbg.gdb.attached;
+
 		gdb_take(&dbg.gdb, (u8)byte);
+		if (was_there && !dbg.gdb.attached)
+			port_take_com1(false);
+	}
 }
 
 static void wait_for_bytes(struct vm *vm)
@@ -97,7 +102,13 @@ static void wait_for_bytes(struct vm *vm)
 		host_idle(&vm->v->attention);
 }
 
-static bool turn(struct vm *vm)
+void debugger_end(enum vm_end how)
+{
+	dbg.end = true;
+	dbg.how = how;
+}
+
+static bool turn(struct vm *vm, enum vm_end *end)
 {
 	if (unlikely(vm_stop_due(vm)))
 		take_stop();
@@ -110,17 +121,14 @@ static bool turn(struct vm *vm)
 		else
 			listen();
 	}
+	*end = dbg.how;
+	hot_sample();
 	return !dbg.end;
 }
 
 static bool typed(struct vm *vm, u8 byte)
 {
 	return port_typed(byte) || monitor_typed(byte);
-}
-
-static bool wrote(struct vm *vm, u8 byte)
-{
-	return false;
 }
 
 /* A guest that dies of something gdb may want to see stands once more. */
@@ -142,7 +150,6 @@ static void ending(struct vm *vm, enum vm_end end, u32 status)
 static const struct vm_debugger hooks = {
 	.turn = turn,
 	.typed = typed,
-	.wrote = wrote,
 	.ending = ending,
 };
 

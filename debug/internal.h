@@ -27,7 +27,8 @@ struct debugger {
 	u64 range_start, range_end; /* STEPPING: on while the pc is within */
 	bool stops_changed;        /* the engine has not been told yet */
 	bool fx_valid, fx_changed; /* `fx` holds the registers; it was written */
-	bool end;                  /* the guest is to end */
+	bool end;                  /* the guest is to end, */
+	enum vm_end how;           /* and how */
 	u8 fx[REGS_FX_BYTES] ALIGNED(16);
 };
 
@@ -58,6 +59,7 @@ bool port_has_com1(void);
 /* --- debugger.c ---------------------------------------------------------------- */
 
 void debugger_pause(u8 signal);
+void debugger_end(enum vm_end how);
 void debugger_resume(enum gdb_resume how, u64 start, u64 end);
 
 /* --- console.c: the monitor at COM1 --------------------------------------------- */

@@ -202,9 +202,14 @@ static void why(void *ctx, struct gdb_stop *stop)
 	*stop = dbg.why;
 }
 
-static void end(void *ctx)
+static void reset(void *ctx)
 {
-	dbg.end = true;
+	debugger_end(VM_END_RESET);
+}
+
+static void kill(void *ctx)
+{
+	debugger_end(VM_END_DEBUGGER);
 }
 
 static void monitor(void *ctx, const char *line)
@@ -231,8 +236,8 @@ struct gdb_ops target_ops = {
 	.stop_add = target_stop_add,
 	.stop_remove = target_stop_remove,
 	.stops_clear = stops_clear_all,
-	.reset = end,
-	.kill = end,
+	.reset = reset,
+	.kill = kill,
 	.describe = describe,
 	.monitor = monitor,
 	.interrupted = interrupted,

@@ -242,6 +242,16 @@ bool board_serial_in(struct board *b, u8 byte)
 	return uart_receive(&b->uart[0], byte);
 }
 
+const struct pic *board_pic(const struct board *b)
+{
+	return &b->pic;
+}
+
+const struct pit *board_pit(const struct board *b)
+{
+	return &b->pit;
+}
+
 enum board_stop board_stop_state(const struct board *b)
 {
 	return b->stop;

@@ -52,6 +52,12 @@ void board_run(struct board *b);
 /* A byte for the guest's serial port; false when its FIFO is full. */
 bool board_serial_in(struct board *b, u8 byte);
 
+/* For the debugger's eyes. */
+struct pic;
+struct pit;
+const struct pic *board_pic(const struct board *b);
+const struct pit *board_pit(const struct board *b);
+
 enum board_stop board_stop_state(const struct board *b);
 u32 board_stop_code(const struct board *b);
 

@@ -56,6 +56,11 @@ void console_divert_com1(void (*fn)(u8 byte))
 	com1_diverted = fn;
 }
 
+enum log_level console_level(void)
+{
+	return max_level;
+}
+
 void console_panic_mode(void)
 {
 	captor = NULL;

@@ -20,6 +20,7 @@
 void console_init(void);
 void console_set_sinks(u64 sinks);
 void console_set_level(enum log_level level);
+enum log_level console_level(void);
 
 /* Text without prefix or level, to the sinks in use. */
 void console_printf(const char *fmt, ...) PRINTF(1, 2);

@@ -9,6 +9,7 @@
 
 static struct ring_entry ring[RING_SIZE];
 static u32 next;
+u32 ring_classes = ~0u;
 
 static const char *const names[RING_EVENT_COUNT] = {
 #define X(name, text) [RING_##name] = text,
@@ -18,8 +19,11 @@ static const char *const names[RING_EVENT_COUNT] = {
 
 void ring_add(enum ring_event event, u64 a, u64 b)
 {
-	u32 seq = next++;
+	u32 seq;
 
+	if (!(ring_classes >> event & 1))
+		return;
+	seq = next++;
 	ring[seq % RING_SIZE] = (struct ring_entry){
 		.tsc = __builtin_ia32_rdtsc(),
 		.a = a,

@@ -36,6 +36,8 @@ struct ring_entry {
 
 #define RING_SIZE 4096
 
+extern u32 ring_classes; /* bit n: events of class n are noted; all at first */
+
 void ring_add(enum ring_event event, u64 a, u64 b);
 
 /* The n-th last entry (0: newest); NULL when there is none. */

@@ -99,6 +99,15 @@ void shadow_flush(struct shadow *s, const struct walk_mode *m, bool global);
  */
 hpa_t shadow_root(struct shadow *s, const struct walk_mode *m);
 
+/* The hardware's entries for a linear address, for the debugger. */
+struct shadow_look {
+	hpa_t root;     /* as in the hardware's CR3; 0: none yet */
+	unsigned top;   /* highest level below; 0: nothing is made there */
+	u64 entry[5];   /* by level; 0 or `unmade`: none */
+	u64 unmade;     /* what stands in entries that are not made */
+};
+void shadow_look(const struct shadow *s, gva_t gva, struct shadow_look *look);
+
 /* cfg.stops is another set: every entry is made anew. */
 void shadow_stops_changed(struct shadow *s);
 

@@ -18,7 +18,7 @@ static u8 kinds_at(const struct shadow *s, const struct spage *p, unsigned i,
 		   u64 gfn)
 {
 	const struct stops *stops = s->cfg.stops;
-	u64 gva = p->gva + ((u64)i << PAGE_SHIFT);
+	u64 gva = spage_gva(p, i);
 	u8 kinds = stops_page(stops, true, gfn << PAGE_SHIFT);
 
 	if (p->several || !p->linked)
@@ -64,22 +64,34 @@ bool guard_large(const struct shadow *s, gva_t gva, u64 gfn)
 			  ALIGN_DOWN(gfn << PAGE_SHIFT, MIB(2)), MIB(2));
 }
 
-void guard_several(struct shadow *s, struct spage *p)
+static void drop_entries(struct shadow *s, struct spage *p)
 {
 	const u64 *table = spage_table(s, p);
 
-	for (unsigned i = 0; p->role.level == 1 && i < SLOTS; i++)
+	for (unsigned i = 0; i < SLOTS; i++)
 		if (entry_made(s, table[i]))
 			spage_drop_entry(s, spage_slot(s, p, i));
+}
+
+void guard_several(struct shadow *s, struct spage *p)
+{
+	if (p->role.level == 1)
+		drop_entries(s, p);
 	shadow_flush_all(s);
 }
 
+/* All of them; the hardware's own root stays, empty. */
 void shadow_stops_changed(struct shadow *s)
 {
 	shadow_enter(s);
-	for (u32 i = 1; i < s->page_count; i++)
-		if (s->pages[i].used)
-			spage_zap(s, &s->pages[i]);
+	for (u32 i = 1; i < s->page_count; i++) {
+		struct spage *p = &s->pages[i];
+
+		if (p->used && spage_is_top(s, p))
+			drop_entries(s, p);
+		else if (p->used)
+			spage_zap(s, p);
+	}
 	shadow_flush_all(s);
 	shadow_leave(s);
 }

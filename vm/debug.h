@@ -11,13 +11,11 @@
 struct vm_debugger {
 	/*
 	 * Between two entries of the engine, devices served: the guest stands
-	 * for as long as this stays. False: end the guest.
+	 * for as long as this stays. False: end the guest so.
 	 */
-	bool (*turn)(struct vm *vm);
+	bool (*turn)(struct vm *vm, enum vm_end *end);
 	/* A byte was typed at the console; true: it is not for the guest. */
 	bool (*typed)(struct vm *vm, u8 byte);
-	/* A byte that the guest writes; true: it was passed on elsewhere. */
-	bool (*wrote)(struct vm *vm, u8 byte);
 	/* The guest is about to end: last looks. */
 	void (*ending)(struct vm *vm, enum vm_end end, u32 status);
 };

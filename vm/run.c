@@ -42,11 +42,14 @@ static void arm_deadline(struct vm *vm)
 {
 	u64 deadline = board_deadline(vm->board);
 
+	u64 timer = MIN(deadline, vm->wake_at);
+
 	if (vm->config.icount)
 		vm->v->insn_stop = MIN(deadline, vm_digest_next(vm));
-	else if (deadline != vm->armed)
-		host_timer_set(deadline);
+	else if (timer != vm->timer_at)
+		host_timer_set(timer);
 	vm->armed = deadline;
+	vm->timer_at = timer;
 }
 
 static bool board_ended(struct vm *vm, enum vm_end *end, u32 *status)
@@ -156,8 +159,8 @@ static enum vm_end run_until_end(struct vm *vm, u32 *status)
 		service_devices(vm);
 		if (board_ended(vm, &end, status))
 			return end;
-		if (vm->debugger && !vm->debugger->turn(vm))
-			return VM_END_DEBUGGER;
+		if (vm->debugger && !vm->debugger->turn(vm, &end))
+			return end;
 		if (vm->v->activity == ACT_HALTED && !emu_event_ready(vm->v)) {
 			if (halted_for_good(vm->v))
 				return VM_END_HALT;
@@ -179,7 +182,8 @@ enum vm_end vm_run(struct vm *vm, u32 *status)
 	};
 	enum vm_end end;
 
-	vm->armed = 0;
+	vm->armed = vm->timer_at = 0;
+	vm->wake_at = ~0ull;
 	vm->tsc_start = host_tsc();
 	vm->guest_start = vm_now(vm);
 	walk_mode_of(vm->v, &vm->mode);

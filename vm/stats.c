@@ -8,19 +8,19 @@
 #include "log.h"
 #include "vm/vm.h"
 
-static void table_exit(const char *reason, u64 times)
+static void table_exit(const char *reason, u64 times, u64 ticks)
 {
 	console_printf("  hardware exits: %-40s %14llu\n", reason,
 		       (unsigned long long)times);
 }
 
-static void json_exit(const char *reason, u64 times)
+static void json_exit(const char *reason, u64 times, u64 ticks)
 {
 	console_printf(", \"%s\": %llu", reason, (unsigned long long)times);
 }
 
 static void each_exit(const struct vm *vm,
-		      void (*row)(const char *reason, u64 times))
+		      void (*row)(const char *reason, u64 times, u64 ticks))
 {
 	if (vm->config.engine->each_exit)
 		vm->config.engine->each_exit(row);
@@ -28,7 +28,7 @@ static void each_exit(const struct vm *vm,
 
 static u64 exits;
 
-static void add_exit(const char *reason, u64 times)
+static void add_exit(const char *reason, u64 times, u64 ticks)
 {
 	exits += times;
 }
@@ -46,7 +46,7 @@ static void print_table(const struct vm *vm)
 		console_printf("  %-56s %14llu\n",
 			       counter_text((enum counter)i),
 			       (unsigned long long)counters[i]);
-	table_exit("all", exits_total(vm));
+	table_exit("all", exits_total(vm), 0);
 	each_exit(vm, table_exit);
 }
 
@@ -68,16 +68,21 @@ static void print_json(const struct vm *vm, enum vm_end end, u32 status)
 	console_printf("}}\n");
 }
 
-void vm_stats_print(const struct vm *vm, enum vm_end end, u32 status)
+/* Blocks count what they run, the interpreter what it does. */
+void vm_stats_update(const struct vm *vm)
 {
 	u64 total = host_tsc() - vm->tsc_start;
 
-	/* Blocks count what they run, the interpreter what it does. */
 	if (!vm->config.icount)
 		counters[CNT_KERNEL_INSNS] =
 			vm->v->insn_count - counters[CNT_INTERPRETED];
 	counters[CNT_TSC_MONITOR] = total - counters[CNT_TSC_GUEST] -
 				    counters[CNT_TSC_IDLE];
+}
+
+void vm_stats_print(const struct vm *vm, enum vm_end end, u32 status)
+{
+	vm_stats_update(vm);
 	console_printf("\npenumbra: end: %s status %u\n", vm_end_text(end),
 		       status);
 	if (end == VM_END_ERROR)

@@ -10,7 +10,6 @@
 #include "kernel/host.h"
 #include "lib/string.h"
 #include "log.h"
-#include "vm/debug.h"
 
 /* With icount: a round figure near a real CPU's pace, so that timers fit. */
 #define ICOUNT_HZ 100000000ull
@@ -34,10 +33,6 @@ static u64 board_now(void *ctx)
 
 static void board_serial_out(void *ctx, u8 byte)
 {
-	struct vm *vm = ctx;
-
-	if (vm->debugger && vm->debugger->wrote(vm, byte))
-		return;
 	host_console_put(byte);
 }
 

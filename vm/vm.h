@@ -71,7 +71,9 @@ struct vm {
 	struct board *board;
 	struct walk_mode mode;     /* walk_mode_of(v), kept by mode changes */
 	const struct engine *last; /* engine of the last entry */
-	u64 armed;                 /* deadline that the host timer is set to */
+	u64 armed;                 /* the board's deadline that was seen last */
+	u64 wake_at;               /* the debugger's; ~0: none */
+	u64 timer_at;              /* what the host timer is set to */
 	struct serial_held held;
 	u64 tsc_start;   /* host TSC at the start of vm_run() */
 	u64 guest_start; /* guest time then */
@@ -99,6 +101,8 @@ u64 vm_tsc_hz(const struct vm *vm);
 extern const struct emu_ops vm_emu_ops;
 
 /* vm/stats.c: the table and the JSON line at the end of a guest. */
+/* Bring the counters that are derived from others up to date. */
+void vm_stats_update(const struct vm *vm);
 void vm_stats_print(const struct vm *vm, enum vm_end end, u32 status);
 
 /* vm/marks.c: the guest wrote to the port of marks. */

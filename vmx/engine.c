@@ -10,6 +10,7 @@
 
 #include "kernel/caps.h"
 #include "kernel/instr.h"
+#include "lib/cost.h"
 #include "lib/ring.h"
 #include "log.h"
 #include "vmx/entry.h"
@@ -97,15 +98,19 @@ static void vmx_mode_changed(struct vcpu *v, unsigned what)
 static void enter(struct vcpu *v)
 {
 	enum vmx_entry_result result;
+	u64 start;
 
 	vmx_event_inject();
 	vmx_state_store();
 	result = vmx_enter(v, vmx.launched);
+	start = cost_start();
 	sti();
 	switch (result) {
 	case VMX_ENTERED:
 		vmx.launched = true;
 		vmx_exit_dispatch();
+		cost_end(COST_VMEXIT, start);
+		vmx_exit_note_cost(start);
 		break;
 	case VMX_FAIL_VALID:
 		vmx_entry_failed("VM entry failed on controls or host state");

@@ -262,6 +262,8 @@ static const struct {
 /* clang-format on */
 
 static u64 counts[ARRAY_SIZE(rows)];
+static u64 ticks[ARRAY_SIZE(rows)]; /* while they are measured */
+static u32 last_reason;
 
 static void dispatch(u32 basic)
 {
@@ -270,6 +272,7 @@ static void dispatch(u32 basic)
 		return;
 	}
 	counts[basic]++;
+	last_reason = basic;
 	if (!rows[basic].handler) {
 		unexpected();
 		return;
@@ -291,9 +294,15 @@ void vmx_exit_dispatch(void)
 	dispatch(reason & EXIT_REASON_BASIC);
 }
 
-void vmx_exit_each(void (*row)(const char *reason, u64 times))
+void vmx_exit_note_cost(u64 start)
+{
+	if (start)
+		ticks[last_reason] += __builtin_ia32_rdtsc() - start;
+}
+
+void vmx_exit_each(void (*row)(const char *reason, u64 times, u64 ticks))
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
 		if (counts[i])
-			row(rows[i].name, counts[i]);
+			row(rows[i].name, counts[i], ticks[i]);
 }

@@ -66,7 +66,9 @@ void vmx_event_flush(void);
 /* --- exit.c ----------------------------------------------------------- */
 
 void vmx_exit_dispatch(void);
-void vmx_exit_each(void (*row)(const char *reason, u64 times));
+/* The last exit has been handled since then (lib/cost.h). */
+void vmx_exit_note_cost(u64 start);
+void vmx_exit_each(void (*row)(const char *reason, u64 times, u64 ticks));
 
 /* --- explain.c -------------------------------------------------------- */
 
