@@ -10,10 +10,16 @@
 
 enum what { DO_READ, DO_WRITE, DO_PROBE };
 
-/* Linear addresses wrap at 4 GiB outside 64-bit mode. */
-static u64 linear_space_left(const struct emu *e, gva_t gva)
+/*
+ * Linear addresses wrap at 4 GiB outside 64-bit mode. What the processor reads
+ * for itself in IA-32e mode is not code's, whatever the mode of the code.
+ */
+static u64 linear_space_left(const struct emu *e, gva_t gva, unsigned acc)
 {
-	return vcpu_long_mode(e->v) ? ~0ull : GIB(4) - gva.a;
+	if (vcpu_64bit(e->v) ||
+	    ((acc & ACC_IMPLICIT) && vcpu_long_mode(e->v)))
+		return ~0ull;
+	return GIB(4) - gva.a;
 }
 
 static bool access_once(struct emu *e, enum what what, gva_t gva, void *buf,
@@ -40,13 +46,13 @@ static bool access_pieces(struct emu *e, enum what what, gva_t gva, void *buf,
 	while (size) {
 		unsigned n = MIN(size, OPS_MAX);
 
-		n = MIN(n, linear_space_left(e, gva));
+		n = MIN(n, linear_space_left(e, gva, acc));
 		if (!access_once(e, what, gva, p, n, acc, pf))
 			return false;
 		size -= n;
 		p = p ? p + n : NULL;
 		gva.a += n;
-		if (!linear_space_left(e, gva))
+		if (!linear_space_left(e, gva, acc))
 			gva.a = 0;
 	}
 	return true;
@@ -55,7 +61,8 @@ static bool access_pieces(struct emu *e, enum what what, gva_t gva, void *buf,
 static bool access_linear(struct emu *e, enum what what, gva_t gva, void *buf,
 			  unsigned size, unsigned acc, struct pagefault *pf)
 {
-	if (likely(size <= OPS_MAX && size <= linear_space_left(e, gva)))
+	if (likely(size <= OPS_MAX &&
+		   size <= linear_space_left(e, gva, acc)))
 		return access_once(e, what, gva, buf, size, acc, pf);
 	if (what == DO_WRITE &&
 	    !access_pieces(e, DO_PROBE, gva, NULL, size, acc, pf))
@@ -125,14 +132,23 @@ bool emu_linear_in(struct emu *e, const struct segment *s, u64 offset,
 		   unsigned size, unsigned acc, gva_t *out, unsigned vector,
 		   u32 error)
 {
-	u64 linear = s->base + offset;
+	u64 linear = (u32)(s->base + offset);
 
 	if (unlikely(s->ar & AR_UNUSABLE) || unlikely(!limit_ok(s, offset, size)))
 		return emu_raise(e, vector, true, error);
 	if (!vcpu_real_addressing(e->v) && unlikely(!type_ok(s, acc)))
 		return emu_raise(e, vector, true, error);
-	if (!vcpu_long_mode(e->v))
-		linear = (u32)linear;
+	if ((acc & ACC_USER) && unlikely(!alignment_ok(e, linear, size)))
+		return emu_raise(e, VEC_AC, true, 0);
+	*out = GVA(linear);
+	return true;
+}
+
+bool emu_linear64(struct emu *e, u64 linear, unsigned size, unsigned acc,
+		  gva_t *out, unsigned vector, u32 error)
+{
+	if (unlikely(!is_canonical(linear) || !is_canonical(linear + size - 1)))
+		return emu_raise(e, vector, true, error);
 	if ((acc & ACC_USER) && unlikely(!alignment_ok(e, linear, size)))
 		return emu_raise(e, VEC_AC, true, 0);
 	*out = GVA(linear);
@@ -142,8 +158,13 @@ bool emu_linear_in(struct emu *e, const struct segment *s, u64 offset,
 bool emu_linear(struct emu *e, enum sreg seg, u64 offset, unsigned size,
 		unsigned acc, gva_t *out)
 {
-	return emu_linear_in(e, &e->v->seg[seg], offset, size, acc, out,
-			     seg == SEG_SS ? VEC_SS : VEC_GP, 0);
+	const struct segment *s = &e->v->seg[seg];
+	unsigned vector = seg == SEG_SS ? VEC_SS : VEC_GP;
+
+	if (vcpu_64bit(e->v))
+		return emu_linear64(e, seg < SEG_FS ? offset : s->base + offset,
+				    size, acc, out, vector, 0);
+	return emu_linear_in(e, s, offset, size, acc, out, vector, 0);
 }
 
 bool emu_read_mem(struct emu *e, enum sreg seg, u64 offset, void *buf,
@@ -199,7 +220,12 @@ bool emu_read_rmw_mem(struct emu *e, enum sreg seg, u64 offset, unsigned size,
 
 bool emu_write_rmw_mem(struct emu *e, unsigned size, u64 value)
 {
-	if (!emu_write_lin(e, e->rmw_gva, &value, size, emu_acc(e)))
+	return emu_write_rmw_bytes(e, &value, size);
+}
+
+bool emu_write_rmw_bytes(struct emu *e, const void *bytes, unsigned size)
+{
+	if (!emu_write_lin(e, e->rmw_gva, bytes, size, emu_acc(e)))
 		return false;
 	if (emu_debug_on(e))
 		emu_debug_data(e, e->rmw_gva, size, ACC_WRITE);

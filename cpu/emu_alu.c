@@ -6,6 +6,8 @@
  */
 #include "cpu/emu_alu.h"
 
+#include "cpu/cpuid.h"
+
 #define INLINE static inline __attribute__((always_inline))
 
 /* r = op(a, b), with the flags before in *flags and those after stored. */
@@ -153,7 +155,10 @@ bool op_xadd(struct emu *e)
 	return true;
 }
 
-/* Memory is written on a mismatch too, with what was there. */
+/*
+ * Memory is written on a mismatch too, with what was there; a register is not,
+ * so that its upper half stays.
+ */
 bool op_cmpxchg(struct emu *e)
 {
 	const struct operand *o = e->insn.opnd;
@@ -165,12 +170,40 @@ bool op_cmpxchg(struct emu *e)
 	if (!emu_read_rmw(e, &o[0], &old))
 		return false;
 	alu_sub(acc, old, size, &flags);
-	if (!emu_write_rmw(e, &o[0],
+	if ((acc == old || o[0].kind == OPK_MEM) &&
+	    !emu_write_rmw(e, &o[0],
 			   acc == old ? emu_reg_read(e, &o[1]) : old))
 		return false;
 	if (acc != old)
 		emu_gpr_write(e->v, R_AX, size, old);
 	emu_set_flags(e, EFLAGS_ARITH, flags);
+	return true;
+}
+
+/* RDX:RAX against 16 bytes, which must be aligned. */
+bool op_cmpxchg16b(struct emu *e)
+{
+	struct vcpu *v = e->v;
+	u64 ea = emu_ea(e), old[2], new[2] = { v->gpr[R_BX], v->gpr[R_CX] };
+	unsigned acc = emu_acc(e) | ACC_WRITE;
+	bool equal;
+
+	if (!cpuid_has(FEAT_CX16))
+		return emu_ud(e);
+	if (!emu_linear(e, e->insn.seg, ea, sizeof(old), acc, &e->rmw_gva))
+		return false;
+	if (e->rmw_gva.a & 15)
+		return emu_gp(e, 0);
+	if (!emu_read_lin(e, e->rmw_gva, old, sizeof(old), acc))
+		return false;
+	equal = old[0] == v->gpr[R_AX] && old[1] == v->gpr[R_DX];
+	if (!emu_write_rmw_bytes(e, equal ? new : old, sizeof(old)))
+		return false;
+	if (!equal) {
+		v->gpr[R_AX] = old[0];
+		v->gpr[R_DX] = old[1];
+	}
+	emu_set_flags(e, EFLAGS_ZF, equal ? EFLAGS_ZF : 0);
 	return true;
 }
 
@@ -259,16 +292,25 @@ bool op_salc(struct emu *e)
 
 #define AH_FLAGS (EFLAGS_ARITH & ~EFLAGS_OF)
 
+static bool ah_flags_offered(const struct emu *e)
+{
+	return !vcpu_64bit(e->v) || cpuid_has(FEAT_LAHF64);
+}
+
 bool op_lahf(struct emu *e)
 {
 	u64 ah = (e->v->rflags & AH_FLAGS) | EFLAGS_MBS;
 
+	if (!ah_flags_offered(e))
+		return emu_ud(e);
 	e->v->gpr[R_AX] = (e->v->gpr[R_AX] & ~0xff00ull) | ah << 8;
 	return true;
 }
 
 bool op_sahf(struct emu *e)
 {
+	if (!ah_flags_offered(e))
+		return emu_ud(e);
 	emu_set_flags(e, AH_FLAGS, e->v->gpr[R_AX] >> 8);
 	return true;
 }

@@ -82,14 +82,11 @@ static bool raise_fault(struct emu *e, u64 dr6)
 bool emu_debug_fetch(struct emu *e)
 {
 	struct vcpu *v = e->v;
-	u64 linear = v->seg[SEG_CS].base + v->rip;
 	u64 dr6;
 
 	if (v->shadow == SHADOW_MOV_SS)
 		return true;
-	if (!vcpu_long_mode(v))
-		linear = (u32)linear;
-	dr6 = matches(v, BIT(BP_EXEC), linear, 1);
+	dr6 = matches(v, BIT(BP_EXEC), vcpu_code_linear(v, v->rip), 1);
 	return !dr6 || raise_fault(e, dr6);
 }
 
@@ -137,7 +134,8 @@ static bool resolve(struct emu *e, unsigned reg, unsigned *dr)
 	return true;
 }
 
-static void write_dr(struct vcpu *v, unsigned dr, u32 value)
+/* Breakpoint addresses need not be canonical. */
+static void write_dr(struct vcpu *v, unsigned dr, u64 value)
 {
 	if (dr == 6)
 		value = (value & DR6_WRITABLE) | DR6_RESET;
@@ -152,16 +150,20 @@ bool op_mov_dr(struct emu *e)
 	const struct operand *src = &e->insn.opnd[1];
 	struct vcpu *v = e->v;
 	unsigned dr = 0;
+	u64 value;
 
 	if (!resolve(e, dst->kind == OPK_DR ? dst->reg : src->reg, &dr))
 		return false;
 	if (v->dr[7] & DR7_GD)
 		return raise_fault(e, DR6_BD);
 	if (dst->kind != OPK_DR) {
-		emu_gpr_write(v, dst->reg, 4, v->dr[dr]);
+		emu_reg_write(e, dst, v->dr[dr]);
 		return true;
 	}
-	write_dr(v, dr, v->gpr[src->reg]);
+	value = emu_reg_read(e, src);
+	if (dr >= 6 && value >> 32)
+		return emu_gp(e, 0);
+	write_dr(v, dr, value);
 	e->ops->mode_changed(e->ctx, MODE_DR);
 	return true;
 }

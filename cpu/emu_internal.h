@@ -54,7 +54,8 @@ static inline unsigned emu_acc(const struct emu *e)
 }
 
 /*
- * Any size; all or nothing; a range that passes 4 GiB wraps to 0. acc says
+ * Any size; all or nothing; outside 64-bit mode a range that passes 4 GiB wraps
+ * to 0. acc says
  * who asks: emu_acc(e), or ACC_IMPLICIT for descriptor tables and the TSS.
  * #PF on failure.
  */
@@ -69,16 +70,21 @@ bool emu_probe_lin(struct emu *e, gva_t gva, unsigned size, unsigned acc);
 /*
  * Segment checks of an access of `size` bytes at seg:offset: usable, type,
  * limit (expand-down too), alignment (#AC, only when acc has ACC_USER).
- * #GP(0), or #SS(0) through SS. Offset must already be cut to the address
- * size. `acc`: ACC_READ or ACC_WRITE, plus emu_acc(e).
+ * #GP(0), or #SS(0) through SS. In 64-bit mode: canonical and aligned, of the
+ * segments only FS and GS and these as a base. Offset must already be cut to the
+ * address size. `acc`: ACC_READ or ACC_WRITE, plus emu_acc(e).
  */
 bool emu_linear(struct emu *e, enum sreg seg, u64 offset, unsigned size,
 		unsigned acc, gva_t *out);
 
-/* emu_linear() for a segment that is not (yet) in a register. */
+/* emu_linear() for a segment that is not (yet) in a register; not 64-bit. */
 bool emu_linear_in(struct emu *e, const struct segment *s, u64 offset,
 		   unsigned size, unsigned acc, gva_t *out, unsigned vector,
 		   u32 error);
+
+/* 64-bit mode, segment base added: canonical and aligned, or the fault. */
+bool emu_linear64(struct emu *e, u64 linear, unsigned size, unsigned acc,
+		  gva_t *out, unsigned vector, u32 error);
 
 bool emu_read_mem(struct emu *e, enum sreg seg, u64 offset, void *buf,
 		  unsigned size);
@@ -157,10 +163,11 @@ bool emu_write_rmw(struct emu *e, const struct operand *o, u64 value);
 bool emu_read_rmw_mem(struct emu *e, enum sreg seg, u64 offset, unsigned size,
 		      u64 *value);
 bool emu_write_rmw_mem(struct emu *e, unsigned size, u64 value);
+bool emu_write_rmw_bytes(struct emu *e, const void *bytes, unsigned size);
 
 /*
  * Branch within CS: cuts the target to op_size bytes, checks it against the
- * CS limit (#GP(0)) and sets e->rip_next.
+ * CS limit, or in 64-bit mode to be canonical (#GP(0)), and sets e->rip_next.
  */
 bool emu_set_rip(struct emu *e, u64 target, unsigned op_size);
 

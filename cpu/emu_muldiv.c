@@ -1,28 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Multiplication, division, and decimal arithmetic. The double-width values
- * are AX, DX:AX and EDX:EAX, so 8-byte operands are not met outside 64-bit
- * mode and are refused.
+ * are AX, DX:AX, EDX:EAX and RDX:RAX.
  */
 #include "cpu/emu_alu.h"
 
-/* Double-width result or dividend: AX for bytes, else DX:AX by size. */
-static u64 wide_read(const struct vcpu *v, unsigned size)
+typedef unsigned __int128 u128;
+typedef __int128 s128;
+
+/* Double-width dividend: AX for bytes, else DX:AX by size. */
+static u128 wide_read(const struct vcpu *v, unsigned size)
 {
 	if (size == 1)
 		return emu_gpr_read(v, R_AX, 2);
-	return emu_gpr_read(v, R_DX, size) << 8 * size |
+	return (u128)emu_gpr_read(v, R_DX, size) << 8 * size |
 	       emu_gpr_read(v, R_AX, size);
 }
 
-static void wide_write(struct vcpu *v, unsigned size, u64 value)
+static void wide_write(struct vcpu *v, unsigned size, u128 value)
 {
 	if (size == 1) {
-		emu_gpr_write(v, R_AX, 2, value);
+		emu_gpr_write(v, R_AX, 2, (u64)value);
 		return;
 	}
-	emu_gpr_write(v, R_AX, size, value);
-	emu_gpr_write(v, R_DX, size, value >> 8 * size);
+	emu_gpr_write(v, R_AX, size, (u64)value);
+	emu_gpr_write(v, R_DX, size, (u64)(value >> 8 * size));
 }
 
 static void multiply_flags(struct emu *e, u64 low, unsigned size, bool over)
@@ -36,19 +38,18 @@ bool op_mul(struct emu *e)
 {
 	const struct operand *o = &e->insn.opnd[0];
 	unsigned size = o->size;
-	u64 b, r;
+	u128 r;
+	u64 b;
 
-	if (size > 4)
-		return emu_unimplemented(e);
 	if (!emu_read_opnd(e, o, &b))
 		return false;
-	r = emu_gpr_read(e->v, R_AX, size) * b;
+	r = (u128)emu_gpr_read(e->v, R_AX, size) * b;
 	wide_write(e->v, size, r);
-	multiply_flags(e, r, size, r >> 8 * size);
+	multiply_flags(e, (u64)r, size, r >> 8 * size);
 	return true;
 }
 
-static bool fits_signed(s64 x, unsigned size)
+static bool fits_signed(s128 x, unsigned size)
 {
 	return sign_extend((u64)x, 8 * size) == x;
 }
@@ -58,12 +59,12 @@ static bool imul_wide(struct emu *e, const struct operand *o)
 {
 	unsigned bits = 8 * o->size;
 	u64 b;
-	s64 r;
+	s128 r;
 
 	if (!emu_read_opnd(e, o, &b))
 		return false;
-	r = sign_extend(e->v->gpr[R_AX], bits) * sign_extend(b, bits);
-	wide_write(e->v, o->size, (u64)r);
+	r = (s128)sign_extend(e->v->gpr[R_AX], bits) * sign_extend(b, bits);
+	wide_write(e->v, o->size, (u128)r);
 	multiply_flags(e, (u64)r, o->size, !fits_signed(r, o->size));
 	return true;
 }
@@ -74,16 +75,14 @@ bool op_imul(struct emu *e)
 	const struct operand *o = e->insn.opnd;
 	unsigned bits = 8 * o[0].size;
 	u64 a, b;
-	s64 r;
+	s128 r;
 
-	if (o[0].size > 4)
-		return emu_unimplemented(e);
 	if (o[1].kind == OPK_NONE)
 		return imul_wide(e, &o[0]);
 	if (!emu_read_opnd(e, &o[1], &a))
 		return false;
 	b = o[2].kind == OPK_IMM ? e->insn.imm : emu_reg_read(e, &o[0]);
-	r = sign_extend(a, bits) * sign_extend(b, bits);
+	r = (s128)sign_extend(a, bits) * sign_extend(b, bits);
 	emu_reg_write(e, &o[0], (u64)r);
 	multiply_flags(e, (u64)r, o[0].size, !fits_signed(r, o[0].size));
 	return true;
@@ -105,39 +104,65 @@ static bool divide_error(struct emu *e)
 	return emu_raise(e, VEC_DE, false, 0);
 }
 
+/*
+ * a / b with a quotient of 64 bits; false: it does not fit. By the processor's
+ * own DIV, since the compiler's division of 128 bits would want a library.
+ */
+static bool divide(u128 a, u64 b, u64 *q, u64 *r)
+{
+	u64 high = (u64)(a >> 64);
+
+	if (high >= b) /* b = 0, too */
+		return false;
+	__asm__("divq %4"
+		: "=a"(*q), "=d"(*r)
+		: "a"((u64)a), "d"(high), "r"(b)
+		: "cc");
+	return true;
+}
+
 bool op_div(struct emu *e)
 {
 	const struct operand *o = &e->insn.opnd[0];
-	u64 a, b;
+	u64 b, q, r;
 
-	if (o->size > 4)
-		return emu_unimplemented(e);
 	if (!emu_read_opnd(e, o, &b))
 		return false;
-	a = wide_read(e->v, o->size);
-	if (!b || a / b > emu_size_mask(o->size))
+	if (!divide(wide_read(e->v, o->size), b, &q, &r) ||
+	    q > emu_size_mask(o->size))
 		return divide_error(e);
-	divide_write(e->v, o->size, a / b, a % b);
+	divide_write(e->v, o->size, q, r);
 	return true;
+}
+
+/* A double-width value as its sign and its magnitude. */
+static u128 magnitude(u128 a, unsigned size, bool *negative)
+{
+	*negative = a >> (16 * size - 1) & 1;
+	if (*negative)
+		a = -a;
+	return size == 8 ? a : a & (((u128)1 << 16 * size) - 1);
 }
 
 bool op_idiv(struct emu *e)
 {
 	const struct operand *o = &e->insn.opnd[0];
 	unsigned size = o->size;
-	s64 a, b;
-	u64 raw;
+	u64 raw, q, r;
+	bool negative;
+	u128 a;
+	s64 b;
 
-	if (size > 4)
-		return emu_unimplemented(e);
 	if (!emu_read_opnd(e, o, &raw))
 		return false;
-	a = sign_extend(wide_read(e->v, size), 16 * size);
+	a = magnitude(wide_read(e->v, size), size, &negative);
 	b = sign_extend(raw, 8 * size);
-	/* The one quotient that even 64 bits cannot hold overflows anyway. */
-	if (!b || (a == INT64_MIN && b == -1) || !fits_signed(a / b, size))
+	if (!divide(a, b < 0 ? -(u64)b : (u64)b, &q, &r) ||
+	    !fits_signed(negative != (b < 0) ? -(s128)q : (s128)q, size))
 		return divide_error(e);
-	divide_write(e->v, size, (u64)(a / b), (u64)(a % b));
+	/* The remainder has the sign of the dividend. */
+	divide_write(e->v, size, negative != (b < 0) ? -q : q,
+		     negative ? -r : r);
 	return true;
 }
 

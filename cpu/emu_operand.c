@@ -45,6 +45,8 @@ u64 emu_ea(const struct emu *e)
 		ea += e->v->gpr[i->base];
 	if (i->index >= 0)
 		ea += e->v->gpr[i->index] * i->scale;
+	if (i->rip_rel)
+		ea += e->v->rip + i->len;
 	return ea & emu_size_mask(i->addr_size);
 }
 
@@ -96,7 +98,8 @@ bool emu_write_rmw(struct emu *e, const struct operand *o, u64 value)
 bool emu_set_rip(struct emu *e, u64 target, unsigned op_size)
 {
 	target &= emu_size_mask(op_size);
-	if (vcpu_code_size(e->v) != 8 && target > e->v->seg[SEG_CS].limit)
+	if (vcpu_64bit(e->v) ? !is_canonical(target) :
+			       target > e->v->seg[SEG_CS].limit)
 		return emu_gp(e, 0);
 	e->rip_next = target;
 	return true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stacks: pushing and popping at 16- and 32-bit widths, on SS:ESP or on a
+ * Stacks: pushing and popping at 16- to 64-bit widths, on SS:RSP or on a
  * stack that is not yet current. The stack pointer moves only after its
  * memory access succeeded.
  */
@@ -20,6 +20,9 @@ void emu_stack_current(const struct emu *e, struct emu_stack *s)
 static bool stack_linear(struct emu *e, const struct emu_stack *s, u64 sp,
 			 unsigned size, unsigned acc, gva_t *gva)
 {
+	if (s->sp_size == 8)
+		return emu_linear64(e, sp, size, s->acc | acc, gva, VEC_SS,
+				    s->error);
 	return emu_linear_in(e, &s->seg, sp, size, s->acc | acc, gva, VEC_SS,
 			     s->error);
 }

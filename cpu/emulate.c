@@ -81,12 +81,23 @@ static void roll_back(struct emu *e)
 
 #define FETCH_MAX 16 /* one more than needed: a round number is faster */
 
+/* In 64-bit mode only the canonical addresses end. */
+static unsigned canonical_bytes_left(u64 rip)
+{
+	if (!is_canonical(rip))
+		return 0;
+	return is_canonical(rip + FETCH_MAX - 1) ? FETCH_MAX :
+						   (unsigned)(BIT(47) - rip);
+}
+
 /* Bytes of the code segment from offset on, at most FETCH_MAX. */
 static unsigned code_bytes_left(const struct vcpu *v, u64 offset)
 {
 	u64 limit = v->seg[SEG_CS].limit;
 
-	if (vcpu_code_size(v) == 8 || limit == 0xffffffff)
+	if (vcpu_64bit(v))
+		return canonical_bytes_left(offset);
+	if (limit == 0xffffffff)
 		return FETCH_MAX;
 	if (offset > limit)
 		return 0;
@@ -148,7 +159,7 @@ static bool fetch_more(struct emu *e, u64 linear, union code_bytes *code,
 	unsigned got = 0;
 
 	linear += *have;
-	if (!vcpu_long_mode(e->v))
+	if (!vcpu_64bit(e->v))
 		linear = (u32)linear;
 	if (!e->ops->fetch(e->ctx, GVA(linear), code->byte + *have,
 			   want - *have, emu_acc(e) | ACC_FETCH, &got, &pf))
@@ -188,7 +199,7 @@ static bool decode_fetching(struct emu *e, u64 linear, union code_bytes *code,
 static bool fetch_and_decode(struct emu *e)
 {
 	struct vcpu *v = e->v;
-	u64 linear = v->seg[SEG_CS].base + v->rip;
+	u64 linear = vcpu_code_linear(v, v->rip);
 	unsigned want = code_bytes_left(v, v->rip);
 	union code_bytes code = { .word = { 0, 0 } };
 	const struct memo *m = memo_slot(linear);
@@ -246,7 +257,7 @@ static bool execute(struct emu *e)
 	if (!breakpoints_pass(e) || !fetch_and_decode(e) || !check_allowed(e))
 		return false;
 	e->rip_next = v->rip + e->insn.len;
-	if (vcpu_code_size(v) != 8)
+	if (!vcpu_64bit(v))
 		e->rip_next = (u32)e->rip_next;
 	if (unlikely(!handlers[e->insn.op]))
 		return emu_unimplemented(e);

@@ -66,7 +66,7 @@ static u64 saved_rip(const struct vcpu *v, const struct event *ev)
 
 	if (event_is_soft(ev) || ev->kind == EV_PRIV_SOFT_EXC)
 		rip += ev->insn_len;
-	return vcpu_code_size(v) == 8 ? rip : (u32)rip;
+	return vcpu_64bit(v) ? rip : (u32)rip;
 }
 
 /*
