@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Delivery of one event through IVT, IDT or task gate. It checks and probes
+ * Delivery of one event through IVT, IDT or task gate; IA-32e mode's own is in
+ * deliver64.c. It checks and probes
  * everything first and then commits, so that a fault leaves the vcpu as it was
  * (but for accessed bits, and for what a task switch has already committed).
  */
@@ -18,14 +19,14 @@ bool event_is_soft(const struct event *ev)
 }
 
 /* EXT: anything but INT n, INT3 and INTO is external to the program. */
-static u32 ext_of(const struct event *ev)
+u32 event_ext(const struct event *ev)
 {
 	return event_is_soft(ev) ? 0 : ERR_EXT;
 }
 
-static u32 idt_error(const struct event *ev)
+u32 event_idt_error(const struct event *ev)
 {
-	return (u32)ev->vector << 3 | ERR_IDT | ext_of(ev);
+	return (u32)ev->vector << 3 | ERR_IDT | event_ext(ev);
 }
 
 /* Instruction breakpoints are the faults that do not set RF in the image. */
@@ -38,7 +39,7 @@ static bool pushes_rf(const struct vcpu *v, const struct event *ev)
 	return ev->vector != VEC_MC;
 }
 
-static u64 flags_image(const struct vcpu *v, const struct event *ev)
+u64 event_flags_image(const struct vcpu *v, const struct event *ev)
 {
 	return pushes_rf(v, ev) ? v->rflags | EFLAGS_RF : v->rflags;
 }
@@ -52,7 +53,7 @@ static void discard_traps(struct emu *e)
 	e->single_step = false;
 }
 
-static void enter_handler(struct emu *e, u64 rip, u64 clear)
+void event_enter_handler(struct emu *e, u64 rip, u64 clear)
 {
 	e->v->rflags &= ~clear;
 	e->v->rip = rip;
@@ -69,21 +70,21 @@ static bool deliver_real(struct emu *e, const struct event *ev, u64 rip)
 	struct emu_stack s;
 
 	if (ev->vector * 4u + 3 > v->idtr.limit)
-		return emu_gp(e, idt_error(ev));
+		return emu_gp(e, event_idt_error(ev));
 	emu_stack_current(e, &s);
 	if (!emu_stack_probe(e, &s, 3, 2) ||
 	    !emu_read_lin(e, GVA((u32)(v->idtr.base + ev->vector * 4u)), entry,
 			  sizeof(entry), ACC_IMPLICIT))
 		return false;
 	if (entry[0] > v->seg[SEG_CS].limit)
-		return emu_gp(e, ext_of(ev));
+		return emu_gp(e, event_ext(ev));
 	if (!emu_stack_push(e, &s, (u16)v->rflags, 2) ||
 	    !emu_stack_push(e, &s, v->seg[SEG_CS].sel, 2) ||
 	    !emu_stack_push(e, &s, (u16)rip, 2))
 		return false;
 	emu_stack_commit(e, &s);
 	seg_make_real(v, &v->seg[SEG_CS], entry[1]);
-	enter_handler(e, entry[0],
+	event_enter_handler(e, entry[0],
 		      EFLAGS_IF | EFLAGS_TF | EFLAGS_AC | EFLAGS_RF);
 	return true;
 }
@@ -151,7 +152,7 @@ static void build_frame(const struct vcpu *v, const struct event *ev, u64 rip,
 		frame_add(f, v->seg[SEG_SS].sel);
 		frame_add(f, v->gpr[R_SP]);
 	}
-	frame_add(f, flags_image(v, ev));
+	frame_add(f, event_flags_image(v, ev));
 	frame_add(f, v->seg[SEG_CS].sel);
 	frame_add(f, rip);
 	if (ev->has_error)
@@ -211,7 +212,7 @@ static bool deliver_gate(struct emu *e, const struct event *ev, u64 rip,
 			 const struct desc *gate)
 {
 	struct vcpu *v = e->v;
-	u32 ext = ext_of(ev);
+	u32 ext = event_ext(ev);
 	u16 sel = gate_selector(gate);
 	struct segment cs;
 	struct emu_stack s;
@@ -241,7 +242,7 @@ static bool deliver_gate(struct emu *e, const struct event *ev, u64 rip,
 	v->seg[SEG_SS] = s.seg;
 	emu_stack_commit(e, &s);
 	seg_commit_cs(v, &cs, pl);
-	enter_handler(e, gate_offset(gate),
+	event_enter_handler(e, gate_offset(gate),
 		      EFLAGS_TF | EFLAGS_NT | EFLAGS_RF | EFLAGS_VM |
 		      (desc_type(gate) & 1 ? 0 : EFLAGS_IF));
 	return true;
@@ -257,7 +258,7 @@ static bool push_error(struct emu *e, const struct event *ev, unsigned size)
 	if (!ev->has_error)
 		return true;
 	emu_stack_current(e, &s);
-	s.error = ext_of(ev);
+	s.error = event_ext(ev);
 	if (!emu_stack_push(e, &s, ev->error, size))
 		return false;
 	emu_stack_commit(e, &s);
@@ -270,13 +271,13 @@ static bool deliver_task(struct emu *e, const struct event *ev, u64 rip,
 	struct vcpu *v = e->v;
 	u16 sel = gate_selector(gate);
 	struct desc tss;
-	u64 flags = flags_image(v, ev);
+	u64 flags = event_flags_image(v, ev);
 
-	if (!task_find(e, sel, TASK_EVENT, ext_of(ev), &tss))
+	if (!task_find(e, sel, TASK_EVENT, event_ext(ev), &tss))
 		return false;
 	discard_traps(e);
 	return task_switch(e, sel, &tss, TASK_EVENT, rip, flags,
-			   ext_of(ev)) &&
+			   event_ext(ev)) &&
 	       push_error(e, ev, desc_width(&tss));
 }
 
@@ -288,7 +289,7 @@ static bool deliver_protected(struct emu *e, const struct event *ev, u64 rip)
 	u32 words[2];
 
 	if (offset + 7 > v->idtr.limit)
-		return emu_gp(e, idt_error(ev));
+		return emu_gp(e, event_idt_error(ev));
 	if (!emu_read_lin(e, GVA((u32)(v->idtr.base + offset)), words,
 			  sizeof(words), ACC_IMPLICIT))
 		return false;
@@ -301,12 +302,12 @@ static bool deliver_protected(struct emu *e, const struct event *ev, u64 rip)
 	case SYS_TRAP32:
 		break;
 	default:
-		return emu_gp(e, idt_error(ev));
+		return emu_gp(e, event_idt_error(ev));
 	}
 	if (event_is_soft(ev) && desc_dpl(&gate) < v->cpl)
-		return emu_gp(e, idt_error(ev));
+		return emu_gp(e, event_idt_error(ev));
 	if (!desc_present(&gate))
-		return emu_raise(e, VEC_NP, true, idt_error(ev));
+		return emu_raise(e, VEC_NP, true, event_idt_error(ev));
 	if (desc_type(&gate) == SYS_TASK_GATE)
 		return deliver_task(e, ev, rip, &gate);
 	return deliver_gate(e, ev, rip, &gate);
@@ -353,7 +354,8 @@ bool event_deliver_once(struct emu *e, const struct event *ev, u64 rip)
 		real.has_error = false;
 		if (!deliver_real(e, &real, rip))
 			return false;
-	} else if (!deliver_protected(e, ev, rip)) {
+	} else if (vcpu_long_mode(v) ? !event_deliver_long(e, ev, rip) :
+				       !deliver_protected(e, ev, rip)) {
 		return false;
 	}
 	count_event(ev);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Far JMP, CALL and RET: real mode, direct, through call gates with a change
- * of stack, and to tasks. Each path makes all its checks, then writes the
+ * of stack (of IA-32e mode: emu_gate64.c), and to tasks. Each path makes all its checks, then writes the
  * stack, then commits CS:EIP and SS:ESP.
  */
 #include "cpu/emu_internal.h"
@@ -80,9 +80,7 @@ static bool far_same(struct emu *e, bool call, u16 sel, struct desc *d,
 	emu_stack_current(e, &s);
 	if (call && !emu_stack_probe(e, &s, 2, size))
 		return false;
-	if (offset > cs.limit)
-		return emu_gp(e, 0);
-	if (!seg_desc_touch(e, d))
+	if (!seg_check_target(e, &cs, &offset, 0) || !seg_desc_touch(e, d))
 		return false;
 	if (call) {
 		if (!push_return(e, &s, size))
@@ -184,6 +182,8 @@ static bool far_system(struct emu *e, const struct far_target *t,
 {
 	if (desc_dpl(d) < e->v->cpl || desc_dpl(d) < sel_rpl(t->sel))
 		return seg_fault(e, VEC_GP, t->sel, 0);
+	if (vcpu_long_mode(e->v))
+		return far_gate64(e, t->call, t->sel, d);
 	switch (desc_type(d)) {
 	case SYS_TSS16_AVAIL:
 	case SYS_TSS32_AVAIL:
@@ -246,17 +246,17 @@ static bool ret_real(struct emu *e, struct emu_stack *s, u64 rip, u16 sel)
 }
 
 /* The outer SS:ESP lies above the parameters, which both stacks release. */
-static bool ret_outer(struct emu *e, struct emu_stack *s, unsigned cpl,
-		      u16 release)
+static bool ret_outer(struct emu *e, struct emu_stack *s,
+		      const struct segment *cs, unsigned cpl, u16 release)
 {
 	unsigned size = e->insn.op_size;
 	u64 sp, ss;
 
 	if (!emu_stack_pop(e, s, size, &sp) ||
 	    !emu_stack_pop(e, s, size, &ss) ||
-	    !seg_stack_for(e, ss, cpl, VEC_GP, 0, &s->seg))
+	    !seg_stack_or_null(e, ss, cpl, seg_is_code64(e->v, cs), &s->seg))
 		return false;
-	s->sp_size = s->seg.ar & AR_DB ? 4 : 2;
+	s->sp_size = (u8)seg_stack_width(e->v, cs, &s->seg);
 	s->sp = sp;
 	emu_stack_adjust(s, release);
 	return true;
@@ -276,12 +276,10 @@ static bool ret_protected(struct emu *e, struct emu_stack *s, u64 rip, u16 sel,
 	if (!seg_desc_read(e, sel, VEC_GP, 0, &d) ||
 	    !seg_check_code_return(e, sel, &d))
 		return false;
-	if (outward && !ret_outer(e, s, cpl, release))
-		return false;
 	seg_from_desc(&cs, sel, &d);
-	if (rip > cs.limit)
-		return emu_gp(e, 0);
-	if (!seg_desc_touch(e, &d))
+	if (outward && !ret_outer(e, s, &cs, cpl, release))
+		return false;
+	if (!seg_check_target(e, &cs, &rip, 0) || !seg_desc_touch(e, &d))
 		return false;
 
 	cs.ar |= AR_ACCESSED;

@@ -108,7 +108,24 @@ struct iret_frame {
 	u64 rip, cs, flags;
 };
 
-/* The common case in one read; if that faults, item by item tells where. */
+/* The common cases in one read; if that faults, item by item tells where. */
+static bool pop64_at_once(struct emu *e, struct iret_frame *f)
+{
+	u64 image[3];
+	gva_t at;
+
+	if (emu_debug_on(e) ||
+	    !emu_linear64(e, f->stack.sp, sizeof(image), f->stack.acc, &at,
+			  VEC_SS, 0) ||
+	    !emu_read_lin(e, at, image, sizeof(image), f->stack.acc))
+		return false;
+	f->rip = image[0];
+	f->cs = image[1];
+	f->flags = image[2];
+	emu_stack_adjust(&f->stack, sizeof(image));
+	return true;
+}
+
 static bool pop_at_once(struct emu *e, struct iret_frame *f)
 {
 	u32 image[3];
@@ -130,6 +147,8 @@ static bool pop_frame(struct emu *e, struct iret_frame *f)
 
 	emu_stack_current(e, &f->stack);
 	if (size == 4 && pop_at_once(e, f))
+		return true;
+	if (size == 8 && f->stack.sp_size == 8 && pop64_at_once(e, f))
 		return true;
 	return emu_stack_pop(e, &f->stack, size, &f->rip) &&
 	       emu_stack_pop(e, &f->stack, size, &f->cs) &&
@@ -196,16 +215,19 @@ static bool iret_to_vm86(struct emu *e, struct iret_frame *f)
 	return true;
 }
 
-static bool iret_outer(struct emu *e, struct iret_frame *f, unsigned cpl)
+/* SS:RSP are on the stack too: an outer privilege's, or from 64-bit mode. */
+static bool iret_stack(struct emu *e, struct iret_frame *f,
+		       const struct segment *cs, unsigned cpl)
 {
 	unsigned size = e->insn.op_size;
 	u64 sp, ss;
 
 	if (!emu_stack_pop(e, &f->stack, size, &sp) ||
 	    !emu_stack_pop(e, &f->stack, size, &ss) ||
-	    !seg_stack_for(e, ss, cpl, VEC_GP, 0, &f->stack.seg))
+	    !seg_stack_or_null(e, ss, cpl, seg_is_code64(e->v, cs),
+			       &f->stack.seg))
 		return false;
-	f->stack.sp_size = f->stack.seg.ar & AR_DB ? 4 : 2;
+	f->stack.sp_size = (u8)seg_stack_width(e->v, cs, &f->stack.seg);
 	f->stack.sp = sp & emu_size_mask(f->stack.sp_size);
 	return true;
 }
@@ -222,7 +244,8 @@ static bool iret_protected(struct emu *e)
 
 	if (!pop_frame(e, &f))
 		return false;
-	if (e->insn.op_size == 4 && (f.flags & EFLAGS_VM) && v->cpl == 0)
+	if (e->insn.op_size == 4 && (f.flags & EFLAGS_VM) && v->cpl == 0 &&
+	    !vcpu_long_mode(v))
 		return iret_to_vm86(e, &f);
 	if (sel_is_null(f.cs))
 		return emu_gp(e, 0);
@@ -230,12 +253,10 @@ static bool iret_protected(struct emu *e)
 	    !seg_check_code_return(e, f.cs, &d))
 		return false;
 	cpl = sel_rpl(f.cs);
-	if (cpl > v->cpl && !iret_outer(e, &f, cpl))
-		return false;
 	seg_from_desc(&cs, f.cs, &d);
-	if (f.rip > cs.limit)
-		return emu_gp(e, 0);
-	if (!seg_desc_touch(e, &d))
+	if ((cpl > v->cpl || vcpu_64bit(v)) && !iret_stack(e, &f, &cs, cpl))
+		return false;
+	if (!seg_check_target(e, &cs, &f.rip, 0) || !seg_desc_touch(e, &d))
 		return false;
 
 	cs.ar |= AR_ACCESSED;
@@ -263,6 +284,6 @@ bool op_iret(struct emu *e)
 	if (vcpu_real_addressing(v))
 		return iret_real(e);
 	if (v->rflags & EFLAGS_NT)
-		return iret_task(e);
+		return vcpu_long_mode(v) ? emu_gp(e, 0) : iret_task(e);
 	return iret_protected(e);
 }

@@ -55,15 +55,16 @@ bool op_mov_sreg(struct emu *e)
 	       load_and_shadow(e, dst->reg, sel);
 }
 
-/* The stack pointer moves by op_size; only 2 bytes are written. */
+/* The stack pointer moves by op_size; of 4 bytes only 2 are written. */
 bool op_push_sreg(struct emu *e)
 {
+	unsigned size = e->insn.op_size == 8 ? 8 : 2;
 	struct emu_stack s;
 	u64 sel = e->v->seg[e->insn.opnd[0].reg].sel;
 
 	emu_stack_current(e, &s);
-	emu_stack_adjust(&s, 2 - (s64)e->insn.op_size);
-	if (!emu_stack_push(e, &s, sel, 2))
+	emu_stack_adjust(&s, (s64)size - e->insn.op_size);
+	if (!emu_stack_push(e, &s, sel, size))
 		return false;
 	emu_stack_commit(e, &s);
 	return true;
@@ -119,6 +120,13 @@ bool op_lldt(struct emu *e)
 	return true;
 }
 
+/* IA-32e mode has no 16-bit TSS. */
+static bool tss_available(const struct vcpu *v, unsigned type)
+{
+	return type == SYS_TSS32_AVAIL ||
+	       (type == SYS_TSS16_AVAIL && !vcpu_long_mode(v));
+}
+
 bool op_ltr(struct emu *e)
 {
 	struct segment s;
@@ -133,14 +141,14 @@ bool op_ltr(struct emu *e)
 		return seg_fault(e, VEC_GP, sel, 0);
 	if (!seg_desc_read(e, sel, VEC_GP, 0, &d))
 		return false;
-	if (!desc_is_system(&d) || (desc_type(&d) != SYS_TSS16_AVAIL &&
-				    desc_type(&d) != SYS_TSS32_AVAIL))
+	if (!desc_is_system(&d) || !tss_available(e->v, desc_type(&d)))
 		return seg_fault(e, VEC_GP, sel, 0);
 	if (!desc_present(&d))
 		return seg_fault(e, VEC_NP, sel, 0);
-	if (!seg_desc_set_busy(e, &d, true))
+	if (!seg_from_system_desc(e, &s, sel, &d) ||
+	    !seg_desc_set_busy(e, &d, true))
 		return false;
-	seg_from_desc(&s, sel, &d);
+	s.ar |= BIT(1); /* busy */
 	e->v->seg[SEG_TR] = s;
 	return true;
 }
@@ -188,9 +196,14 @@ static bool visible(const struct vcpu *v, u16 sel, const struct desc *d)
 #define LSL_TYPES (SYS(TSS16_AVAIL) | SYS(LDT) | SYS(TSS16_BUSY) |        \
 		   SYS(TSS32_AVAIL) | SYS(TSS32_BUSY))
 #define LAR_TYPES (LSL_TYPES | SYS(CALL16) | SYS(TASK_GATE) | SYS(CALL32))
+/* What of them is left in IA-32e mode. */
+#define LONG_TYPES (SYS(LDT) | SYS(TSS64_AVAIL) | SYS(TSS64_BUSY) | SYS(CALL64))
 
-static bool type_among(const struct desc *d, u64 system_types)
+static bool type_among(const struct vcpu *v, const struct desc *d,
+		       u64 system_types)
 {
+	if (vcpu_long_mode(v))
+		system_types &= LONG_TYPES;
 	return !desc_is_system(d) || (system_types >> desc_type(d) & 1);
 }
 
@@ -216,7 +229,7 @@ static bool lar_lsl(struct emu *e, u64 types, u32 (*result)(const struct desc *)
 
 	if (!read_selector(e, &o[1], &sel) || !examine(e, sel, &d, &seen))
 		return false;
-	if (!seen || !type_among(&d, types) || !visible(e->v, sel, &d))
+	if (!seen || !type_among(e->v, &d, types) || !visible(e->v, sel, &d))
 		return set_zf(e, false);
 	emu_gpr_write(e->v, o[0].reg, e->insn.op_size, result(&d));
 	return set_zf(e, true);

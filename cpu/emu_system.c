@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Instructions that drive the processor itself: descriptor table registers,
- * MSRs, time, identification, HLT, SYSENTER, and the I/O permission check.
+ * MSRs, time, identification, HLT, and the I/O permission check.
  */
 #include "cpu/emu_internal.h"
 #include "cpu/cpuid.h"
@@ -10,7 +10,13 @@
 
 /* --- GDTR, IDTR --- */
 
-/* A 16-bit operand size loads 24 bits of base. */
+/* Bytes of base in a table operand. */
+static unsigned base_size(const struct emu *e)
+{
+	return vcpu_64bit(e->v) ? 8 : 4;
+}
+
+/* Outside 64-bit mode a 16-bit operand size loads 24 bits of base. */
 static bool load_table(struct emu *e, struct dtable *t)
 {
 	const struct insn *i = &e->insn;
@@ -20,25 +26,30 @@ static bool load_table(struct emu *e, struct dtable *t)
 	if (!i->has_mem)
 		return emu_ud(e);
 	if (!emu_read_mem(e, i->seg, ea, &limit, 2) ||
-	    !emu_read_mem(e, i->seg, base_ea, &base, 4))
+	    !emu_read_mem(e, i->seg, base_ea, &base, base_size(e)))
 		return false;
+	if (!vcpu_64bit(e->v) && i->op_size == 2)
+		base &= 0xffffff;
+	if (!is_canonical(base))
+		return emu_gp(e, 0);
 	t->limit = limit;
-	t->base = i->op_size == 2 ? base & 0xffffff : base;
+	t->base = base;
 	return true;
 }
 
-/* All 32 bits of the base are stored, whatever the operand size. */
+/* The whole base is stored, whatever the operand size. */
 static bool store_table(struct emu *e, const struct dtable *t)
 {
 	const struct insn *i = &e->insn;
 	u64 ea = emu_ea(e);
 	u64 base_ea = (ea + 2) & emu_size_mask(i->addr_size);
+	unsigned size = base_size(e);
 
 	if (!i->has_mem)
 		return emu_ud(e);
-	return emu_probe_mem(e, i->seg, base_ea, 4) &&
+	return emu_probe_mem(e, i->seg, base_ea, size) &&
 	       emu_write_mem(e, i->seg, ea, &t->limit, 2) &&
-	       emu_write_mem(e, i->seg, base_ea, &t->base, 4);
+	       emu_write_mem(e, i->seg, base_ea, &t->base, size);
 }
 
 bool op_lgdt(struct emu *e)
@@ -107,15 +118,20 @@ bool op_wbinvd(struct emu *e)
 	return true;
 }
 
+/* No address faults; one that is not canonical has no translation. */
 bool op_invlpg(struct emu *e)
 {
 	const struct insn *i = &e->insn;
-	u64 linear = e->v->seg[i->seg].base + emu_ea(e);
+	u64 base = e->v->seg[i->seg].base, linear = emu_ea(e);
 
 	if (!i->has_mem)
 		return emu_ud(e);
-	e->ops->invlpg(e->ctx, GVA(vcpu_long_mode(e->v) ? linear :
-							  (u32)linear));
+	if (!vcpu_64bit(e->v))
+		linear = (u32)(base + linear);
+	else if (i->seg >= SEG_FS)
+		linear += base;
+	if (is_canonical(linear))
+		e->ops->invlpg(e->ctx, GVA(linear));
 	return true;
 }
 
@@ -182,6 +198,10 @@ bool op_cpuid(struct emu *e)
 	struct cpuid_regs r;
 
 	cpuid_query(v->gpr[R_AX], v->gpr[R_CX], &r);
+	/* Intel's processors tell of SYSCALL where it can be used. */
+	if ((u32)v->gpr[R_AX] == 0x80000001 && !cpuid_is_amd() &&
+	    !vcpu_64bit(v))
+		r.edx &= ~(u32)BIT(FEAT_SYSCALL % 32);
 	emu_gpr_write(v, R_AX, 4, r.eax);
 	emu_gpr_write(v, R_BX, 4, r.ebx);
 	emu_gpr_write(v, R_CX, 4, r.ecx);
@@ -189,76 +209,7 @@ bool op_cpuid(struct emu *e)
 	return true;
 }
 
-/* --- SYSENTER, SYSEXIT and what needs a mode that is not offered --- */
-
-#define AR_FLAT (AR_P | AR_S | AR_WRITE | AR_ACCESSED | AR_DB | AR_G)
-
-static void load_flat(struct segment *s, u16 sel, u32 type, unsigned dpl)
-{
-	s->sel = sel;
-	s->base = 0;
-	s->limit = 0xffffffff;
-	s->ar = AR_FLAT | type | dpl << AR_DPL_SHIFT;
-}
-
-static bool sysenter_ready(struct emu *e)
-{
-	const struct vcpu *v = e->v;
-
-	if (!cpuid_has(FEAT_SEP))
-		return emu_ud(e);
-	if (!vcpu_protected(v) || sel_is_null(v->sysenter_cs))
-		return emu_gp(e, 0);
-	return true;
-}
-
-bool op_sysenter(struct emu *e)
-{
-	struct vcpu *v = e->v;
-	u16 cs = v->sysenter_cs & 0xfffc;
-
-	if (!sysenter_ready(e))
-		return false;
-	load_flat(&v->seg[SEG_CS], cs, AR_CODE, 0);
-	load_flat(&v->seg[SEG_SS], cs + 8, 0, 0);
-	v->cpl = 0;
-	v->rflags &= ~(EFLAGS_VM | EFLAGS_IF);
-	emu_gpr_write(v, R_SP, 4, v->sysenter_esp);
-	e->rip_next = (u32)v->sysenter_eip;
-	return true;
-}
-
-bool op_sysexit(struct emu *e)
-{
-	struct vcpu *v = e->v;
-	u16 cs = v->sysenter_cs & 0xfffc;
-
-	if (!sysenter_ready(e))
-		return false;
-	load_flat(&v->seg[SEG_CS], (cs + 16) | 3, AR_CODE, 3);
-	load_flat(&v->seg[SEG_SS], (cs + 24) | 3, 0, 3);
-	v->cpl = 3;
-	e->rip_next = (u32)v->gpr[R_DX];
-	emu_gpr_write(v, R_SP, 4, v->gpr[R_CX]);
-	return true;
-}
-
-/* SYSCALL and SYSRET exist in 64-bit mode only, as on Intel processors. */
-bool op_syscall(struct emu *e)
-{
-	return emu_ud(e);
-}
-
-bool op_sysret(struct emu *e)
-{
-	return emu_ud(e);
-}
-
-/* 64-bit mode only. */
-bool op_swapgs(struct emu *e)
-{
-	return emu_ud(e);
-}
+/* --- What is not offered --- */
 
 /* SMAP is not offered. */
 bool op_clac(struct emu *e)
@@ -282,7 +233,7 @@ bool op_rsm(struct emu *e)
 #define TSS_IO_MAP 0x66
 
 /*
- * The bits of all `size` ports must be clear in the 32-bit TSS's map. Two
+ * The bits of all `size` ports must be clear in the 32- or 64-bit TSS's map. Two
  * bytes are read, as the processor does, so both must be within the limit.
  */
 static bool bitmap_allows(struct emu *e, u16 port, unsigned size)
@@ -294,13 +245,13 @@ static bool bitmap_allows(struct emu *e, u16 port, unsigned size)
 	if ((tr->ar & AR_UNUSABLE) || !(tr->ar & 8) ||
 	    tr->limit < TSS_IO_MAP + 1)
 		return emu_gp(e, 0);
-	if (!emu_read_lin(e, GVA((u32)(tr->base + TSS_IO_MAP)), &map, 2,
-			  ACC_IMPLICIT))
+	if (!emu_read_lin(e, seg_table_at(e->v, tr->base, TSS_IO_MAP), &map,
+			  2, ACC_IMPLICIT))
 		return false;
 	offset = map + port / 8;
 	if (offset + 1 > tr->limit)
 		return emu_gp(e, 0);
-	if (!emu_read_lin(e, GVA((u32)(tr->base + offset)), &bits, 2,
+	if (!emu_read_lin(e, seg_table_at(e->v, tr->base, offset), &bits, 2,
 			  ACC_IMPLICIT))
 		return false;
 	if (bits >> port % 8 & ((1u << size) - 1))

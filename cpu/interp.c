@@ -61,6 +61,7 @@ static void interp_run(struct vcpu *v, struct vcpu_exit *exit)
 const struct engine interp_engine = {
 	.name = "interp",
 	.needs_shadow = false,
+	.long_mode = true,
 	.probe = interp_probe,
 	.init = interp_init,
 	.can_run = interp_can_run,

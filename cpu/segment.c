@@ -28,7 +28,7 @@ bool seg_desc_find(const struct vcpu *v, u16 sel, gva_t *at)
 		return false;
 	if (offset + 7 > limit)
 		return false;
-	*at = GVA(vcpu_long_mode(v) ? base + offset : (u32)(base + offset));
+	*at = seg_table_at(v, base, offset);
 	return true;
 }
 
@@ -46,14 +46,27 @@ bool seg_desc_read(struct emu *e, u16 sel, unsigned vector, u32 ext,
 	return true;
 }
 
+bool seg_desc_read_upper(struct emu *e, u16 sel, const struct desc *d,
+			 u32 *high)
+{
+	u32 words[2];
+	gva_t at;
+
+	if (sel + 8 > 0xffff || !seg_desc_find(e->v, sel + 8, &at))
+		return seg_fault(e, VEC_GP, sel, 0);
+	if (!emu_read_lin(e, GVA(d->at.a + 8), words, sizeof(words),
+			  ACC_IMPLICIT))
+		return false;
+	*high = words[0];
+	return !(words[1] & BITS(12, 8)) || seg_fault(e, VEC_GP, sel, 0);
+}
+
 /* Byte 5 holds the type, and so the accessed and busy bits. */
 static bool write_type_byte(struct emu *e, const struct desc *d)
 {
-	gva_t at = GVA(d->at.a + 5);
+	gva_t at = seg_table_at(e->v, d->at.a, 5);
 	u8 byte = d->hi >> 8;
 
-	if (!vcpu_long_mode(e->v))
-		at.a = (u32)at.a;
 	return emu_write_lin(e, at, &byte, 1, ACC_IMPLICIT);
 }
 
@@ -81,12 +94,32 @@ void seg_from_desc(struct segment *s, u16 sel, const struct desc *d)
 	s->limit = s->ar & AR_G ? limit << 12 | 0xfff : limit;
 }
 
+bool seg_from_system_desc(struct emu *e, struct segment *s, u16 sel,
+			  const struct desc *d)
+{
+	u32 high = 0;
+
+	seg_from_desc(s, sel, d);
+	if (!vcpu_64bit(e->v))
+		return true;
+	if (!seg_desc_read_upper(e, sel, d, &high))
+		return false;
+	s->base |= (u64)high << 32;
+	return is_canonical(s->base) || seg_fault(e, VEC_GP, sel, 0);
+}
+
 void seg_make_null(struct segment *s, u16 sel)
 {
 	s->sel = sel;
 	s->base = 0;
 	s->limit = 0;
 	s->ar = AR_UNUSABLE;
+}
+
+void seg_make_null_stack(struct segment *s, unsigned pl)
+{
+	seg_make_null(s, (u16)pl);
+	s->ar |= pl << AR_DPL_SHIFT;
 }
 
 /*
@@ -109,11 +142,19 @@ void seg_make_real(const struct vcpu *v, struct segment *s, u16 sel)
 	s->ar = (s->ar & (AR_AVL | AR_DB | AR_G)) | AR_REAL;
 }
 
+/* IA-32e mode reserves L and D together. */
+static bool code_size_legal(const struct vcpu *v, const struct desc *d)
+{
+	u32 both = BIT(21) | BIT(22);
+
+	return !vcpu_long_mode(v) || (d->hi & both) != both;
+}
+
 bool seg_check_code_same(struct emu *e, u16 sel, const struct desc *d)
 {
 	unsigned cpl = e->v->cpl;
 
-	if (!desc_is_code(d))
+	if (!desc_is_code(d) || !code_size_legal(e->v, d))
 		return seg_fault(e, VEC_GP, sel, 0);
 	if (desc_is_conforming(d) ? desc_dpl(d) > cpl :
 	    sel_rpl(sel) > cpl || desc_dpl(d) != cpl)
@@ -125,7 +166,7 @@ bool seg_check_code_return(struct emu *e, u16 sel, const struct desc *d)
 {
 	unsigned rpl = sel_rpl(sel);
 
-	if (!desc_is_code(d) || rpl < e->v->cpl)
+	if (!desc_is_code(d) || rpl < e->v->cpl || !code_size_legal(e->v, d))
 		return seg_fault(e, VEC_GP, sel, 0);
 	if (desc_is_conforming(d) ? desc_dpl(d) > rpl : desc_dpl(d) != rpl)
 		return seg_fault(e, VEC_GP, sel, 0);
@@ -149,6 +190,15 @@ bool seg_stack_for(struct emu *e, u16 sel, unsigned pl, unsigned vector,
 	if (!seg_desc_touch(e, &d))
 		return false;
 	seg_from_desc(s, sel, &d);
+	return true;
+}
+
+bool seg_stack_or_null(struct emu *e, u16 sel, unsigned pl, bool code64,
+		       struct segment *s)
+{
+	if (!sel_is_null(sel) || !code64 || pl == 3 || sel_rpl(sel) != pl)
+		return seg_stack_for(e, sel, pl, VEC_GP, 0, s);
+	seg_make_null_stack(s, pl);
 	return true;
 }
 
@@ -203,8 +253,7 @@ bool seg_ldt_for(struct emu *e, u16 sel, unsigned vector, u32 ext,
 	if (!desc_present(&d))
 		return seg_fault(e, vector == VEC_TS ? VEC_TS : VEC_NP, sel,
 				 ext);
-	seg_from_desc(s, sel, &d);
-	return true;
+	return seg_from_system_desc(e, s, sel, &d);
 }
 
 bool seg_load(struct emu *e, enum sreg seg, u16 sel)
@@ -215,13 +264,37 @@ bool seg_load(struct emu *e, enum sreg seg, u16 sel)
 	if (vcpu_real_addressing(v))
 		seg_make_real(v, &s, sel);
 	else if (seg == SEG_SS) {
-		if (!seg_stack_for(e, sel, v->cpl, VEC_GP, 0, &s))
+		if (!seg_stack_or_null(e, sel, v->cpl, vcpu_64bit(v), &s))
 			return false;
 	} else if (!seg_data_for(e, sel, VEC_GP, 0, &s)) {
 		return false;
 	}
 	v->seg[seg] = s;
 	return true;
+}
+
+bool seg_is_code64(const struct vcpu *v, const struct segment *s)
+{
+	return vcpu_long_mode(v) && (s->ar & AR_L);
+}
+
+unsigned seg_stack_width(const struct vcpu *v, const struct segment *cs,
+			 const struct segment *s)
+{
+	if (seg_is_code64(v, cs))
+		return 8;
+	return s->ar & AR_DB ? 4 : 2;
+}
+
+bool seg_check_target(struct emu *e, const struct segment *s, u64 *offset,
+		      u32 ext)
+{
+	if (seg_is_code64(e->v, s))
+		return is_canonical(*offset) || emu_gp(e, ext);
+	/* From 64-bit to 32-bit code only the lower half counts. */
+	if (vcpu_long_mode(e->v))
+		*offset = (u32)*offset;
+	return *offset <= s->limit || emu_gp(e, ext);
 }
 
 void seg_commit_cs(struct vcpu *v, const struct segment *s, unsigned cpl)

@@ -56,6 +56,12 @@ static inline bool desc_is_writable_data(const struct desc *d)
 	       (desc_type(d) & (AR_CODE | AR_WRITE)) == AR_WRITE;
 }
 
+/* Code that runs in 64-bit mode, where IA-32e mode is on. */
+static inline bool desc_is_code64(const struct desc *d)
+{
+	return (d->hi & (BIT(21) | BIT(22))) == BIT(21); /* L, not D */
+}
+
 /* Fields of a gate. */
 static inline u16 gate_selector(const struct desc *d)
 {
@@ -85,6 +91,12 @@ static inline unsigned sel_rpl(u16 sel)
 	return sel & 3;
 }
 
+/* Address in a descriptor table or TSS: 32 bits wide in legacy modes. */
+static inline gva_t seg_table_at(const struct vcpu *v, u64 base, u64 offset)
+{
+	return GVA(vcpu_long_mode(v) ? base + offset : (u32)(base + offset));
+}
+
 /* Error code that names a selector. */
 static inline u32 sel_error(u16 sel, u32 ext)
 {
@@ -101,6 +113,14 @@ bool seg_desc_find(const struct vcpu *v, u16 sel, gva_t *at);
 bool seg_desc_read(struct emu *e, u16 sel, unsigned vector, u32 ext,
 		   struct desc *d);
 
+/*
+ * The upper 8 bytes of a 16-byte system descriptor, which must lie in the table
+ * and be no descriptor of their own; else #GP with the selector. *high is the
+ * upper half of its base or offset.
+ */
+bool seg_desc_read_upper(struct emu *e, u16 sel, const struct desc *d,
+			 u32 *high);
+
 /* Set the accessed bit in memory and in d, when it is clear. */
 bool seg_desc_touch(struct emu *e, struct desc *d);
 
@@ -109,8 +129,13 @@ bool seg_desc_set_busy(struct emu *e, struct desc *d, bool busy);
 
 /* The hidden part that a descriptor makes. */
 void seg_from_desc(struct segment *s, u16 sel, const struct desc *d);
+/* Likewise of an LDT or TSS, whose base has 64 bits in 64-bit mode. */
+bool seg_from_system_desc(struct emu *e, struct segment *s, u16 sel,
+			  const struct desc *d);
 /* A null selector's: unusable. */
 void seg_make_null(struct segment *s, u16 sel);
+/* The null SS that 64-bit code at privilege pl may have. */
+void seg_make_null_stack(struct segment *s, unsigned pl);
 /* What a load in real mode or VM86 makes of the old contents. */
 void seg_make_real(const struct vcpu *v, struct segment *s, u16 sel);
 
@@ -126,6 +151,13 @@ bool seg_check_code_return(struct emu *e, u16 sel, const struct desc *d);
 bool seg_stack_for(struct emu *e, u16 sel, unsigned pl, unsigned vector,
 		   u32 ext, struct segment *s);
 
+/*
+ * Stack segment for a return to privilege `pl` or for MOV SS: as above with
+ * #GP, but null where `code64` and not for privilege 3.
+ */
+bool seg_stack_or_null(struct emu *e, u16 sel, unsigned pl, bool code64,
+		       struct segment *s);
+
 /* Data segment (DS, ES, FS, GS): `vector` is #GP, or #TS in a task switch. */
 bool seg_data_for(struct emu *e, u16 sel, unsigned vector, u32 ext,
 		  struct segment *s);
@@ -136,6 +168,17 @@ bool seg_ldt_for(struct emu *e, u16 sel, unsigned vector, u32 ext,
 
 /* MOV, POP and LxS to ES, SS, DS, FS, GS in any mode. Commits on success. */
 bool seg_load(struct emu *e, enum sreg seg, u16 sel);
+
+/* A branch target in the code segment s: its limit, or canonical; #GP(ext). */
+bool seg_check_target(struct emu *e, const struct segment *s, u64 *offset,
+		      u32 ext);
+
+/* Will code in s be 64-bit code? */
+bool seg_is_code64(const struct vcpu *v, const struct segment *s);
+
+/* Width of the stack pointer in s under code in cs: 2, 4, 8. */
+unsigned seg_stack_width(const struct vcpu *v, const struct segment *cs,
+			 const struct segment *s);
 
 /* Store CS with its RPL made equal to cpl, and set v->cpl. */
 void seg_commit_cs(struct vcpu *v, const struct segment *s, unsigned cpl);

@@ -76,6 +76,7 @@ bool task_find(struct emu *e, u16 sel, enum task_source source, u32 ext,
 	return desc_present(tss) || seg_fault(e, VEC_NP, sel, ext);
 }
 
+/* There are no tasks in IA-32e mode. */
 static gva_t tss_at(const struct segment *tss, unsigned offset)
 {
 	return GVA((u32)(tss->base + offset));
