@@ -4,7 +4,9 @@
 The kernel's own first billions of instructions unpack it. Here that is done
 beforehand: the new image has the old one's setup header, and its protected-
 mode code is a few instructions that copy the unpacked kernel to its place and
-jump there. EBX, ESI and all else stay as the boot protocol hands them over.
+jump there. EBX, ESI and all else stay as the boot protocol hands them over; a
+64-bit kernel is entered in 64-bit mode, with 4 GiB mapped onto themselves. Its
+addresses are not moved, so it must be told nokaslr.
 """
 import lzma
 import struct
@@ -35,17 +37,31 @@ def payload(image):
     raise GuestError("the kernel is packed in a way that is not known here")
 
 
+def segments(elf):
+    """(file offset, physical address, bytes in the file) of what is loaded."""
+    wide = elf[4] == 2
+    start = struct.unpack_from("<Q", elf, 32)[0] if wide else u32(elf, 28)
+    size, count = struct.unpack_from("<HH", elf, 54 if wide else 42)
+    for at in range(start, start + size * count, size):
+        if wide:
+            kind, _, offset, _, address, length = struct.unpack_from(
+                "<IIQQQQ", elf, at)
+        else:
+            kind, offset, _, address, length = struct.unpack_from(
+                "<IIIII", elf, at)
+        if kind == PT_LOAD and length:
+            yield offset, address, length
+
+
 def flat(elf):
-    """(physical address, bytes) of a 32-bit ELF file's segments."""
-    if elf[:5] != b"\x7fELF\x01":
-        raise GuestError("the packed kernel is not a 32-bit ELF file")
-    size, count = struct.unpack_from("<HH", elf, 42)
-    rows = [struct.unpack_from("<IIIII", elf, u32(elf, 28) + i * size)
-            for i in range(count)]
-    loads = [row for row in rows if row[0] == PT_LOAD and row[4]]
-    base = min(row[3] for row in loads)
-    out = bytearray(max(row[3] + row[4] for row in loads) - base)
-    for _, offset, _, address, length in loads:
+    """(physical address, bytes) of an ELF file's segments."""
+    if elf[:4] != b"\x7fELF" or elf[4] not in (1, 2):
+        raise GuestError("the packed kernel is not an ELF file")
+    loads = list(segments(elf))
+    base = min(address for _, address, _ in loads)
+    out = bytearray(max(address + length for _, address, length in loads) -
+                    base)
+    for offset, address, length in loads:
         out[address - base:address - base + length] = \
             elf[offset:offset + length]
     return base, bytes(out)
@@ -67,10 +83,50 @@ def copier(base, kernel):
     return code.ljust(size, b"\x90")
 
 
+TABLES = 0x40000  # six pages of low memory
+
+
+def copier64(base, kernel):
+    """The same for a 64-bit kernel, entered in 64-bit mode."""
+    words = (len(kernel) + 3) // 4
+    size = 0xc0
+    wide, gdt, gdtr = 0x92, 0xa0, 0xb8  # offsets of what follows
+    p32 = struct.Struct("<I").pack
+    code = b"\x89\xf5"                               # mov ebp, esi
+    code += b"\xbe" + p32(HIGH_START + size + (words - 1) * 4)
+    code += b"\xbf" + p32(base + (words - 1) * 4)
+    code += b"\xb9" + p32(words)
+    code += b"\xfd\xf3\xa5\xfc"                      # std; rep movsd; cld
+    code += b"\xbf" + p32(TABLES)                    # clear the tables
+    code += b"\xb9" + p32(6 * 1024) + b"\x31\xc0\xf3\xab"
+    code += b"\xc7\x05" + p32(TABLES) + p32(TABLES + 0x1003)
+    code += b"\xbf" + p32(TABLES + 0x1000)           # 4 directories
+    code += b"\xb8" + p32(TABLES + 0x2003) + b"\xb1\x04"
+    code += b"\xab\x83\xc7\x04\x05" + p32(0x1000) + b"\xe2\xf5"
+    code += b"\xbf" + p32(TABLES + 0x2000)           # 2,048 large pages
+    code += b"\xb8" + p32(0x83) + b"\xb5\x08"
+    code += b"\xab\x83\xc7\x04\x05" + p32(0x200000) + b"\xe2\xf5"
+    code += b"\xb8" + p32(TABLES) + b"\x0f\x22\xd8"  # CR3
+    code += b"\xb8" + p32(0x20) + b"\x0f\x22\xe0"    # CR4.PAE
+    code += b"\xb9" + p32(0xc0000080)                # EFER.LME
+    code += b"\x0f\x32\x0f\xba\xe8\x08\x0f\x30"
+    code += b"\x0f\x20\xc0\x0f\xba\xe8\x1f\x0f\x22\xc0"  # CR0.PG
+    code += b"\x0f\x01\x15" + p32(HIGH_START + gdtr)  # lgdt
+    code += b"\x89\xee\xea" + p32(HIGH_START + wide) + b"\x08\0"
+    assert len(code) == wide
+    code += b"\xb8" + p32(base) + b"\xff\xe0"        # 64-bit: jmp base
+    code = code.ljust(gdt, b"\x90")
+    code += struct.pack("<QQQ", 0, 0xaf9b000000ffff, 0xcf93000000ffff)
+    assert len(code) == gdtr
+    code += struct.pack("<HI", 23, HIGH_START + gdt)
+    return code.ljust(size, b"\0")
+
+
 def unpack_linux(path, out):
     """Write the unpacked form of the kernel image at `path` to `out`."""
     with open(path, "rb") as file:
         head, elf = payload(file.read())
     base, kernel = flat(elf)
     with open(out, "wb") as file:
-        file.write(head + copier(base, kernel) + kernel)
+        copy = copier64 if elf[4] == 2 else copier
+        file.write(head + copy(base, kernel) + kernel)
