@@ -61,3 +61,15 @@ $(NANO): $(NANO_OBJ) $(GUEST_LIB) tests/guest/lib/link.ld
 bench-parts: $(NANO)
 
 -include $(wildcard $O/bench/guest/obj/*.d)
+
+# The Linux guest with workloads, a compiler and what it compiles.
+$O/bench/workload: bench/linux/workload.c bench/bench.mk
+	$(call say,GCC32)
+	$(Q)mkdir -p $(@D) && $(HOSTCC) -m32 -static -O2 -Wall -Wextra -Wno-unused-parameter -o $@ $<
+
+BENCH_INITRD := $O/guest/initrd-bench.gz
+$(BENCH_INITRD): tools/make-guest tools/guest-init bench/linux/run $O/bench/workload $(GUEST)
+	$(call say,GUEST)
+	$(Q)tools/make-guest $O/guest --bench $O/bench/workload
+
+bench-parts: $(BENCH_INITRD)

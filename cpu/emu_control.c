@@ -8,7 +8,6 @@
 
 #include "cpu/cpuid.h"
 #include "cpu/emu_internal.h"
-#include "lib/counters.h"
 
 #define CR0_KNOWN                                                         \
 	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP |   \
@@ -131,7 +130,6 @@ static bool write_cr3(struct emu *e, u64 value)
 {
 	if (value & BITS(63, cpuid_maxphyaddr()))
 		return emu_gp(e, 0);
-	count(CNT_CR3_LOADS);
 	return control_load_cr3(e, value) || emu_gp(e, 0);
 }
 

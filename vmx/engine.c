@@ -11,6 +11,7 @@
 #include "kernel/caps.h"
 #include "kernel/instr.h"
 #include "lib/cost.h"
+#include "lib/counters.h"
 #include "lib/ring.h"
 #include "log.h"
 #include "vmx/entry.h"
@@ -108,6 +109,7 @@ static void enter(struct vcpu *v)
 	switch (result) {
 	case VMX_ENTERED:
 		vmx.launched = true;
+		count(CNT_VM_EXITS);
 		vmx_exit_dispatch();
 		cost_end(COST_VMEXIT, start);
 		vmx_exit_note_cost(start);

@@ -8,7 +8,7 @@ import sys
 from .case import BUILD, ROOT, Case, command
 
 sys.path.insert(0, str(ROOT / "bench"))
-from suite import nano, programs  # noqa: E402
+from suite import linux, nano, programs  # noqa: E402
 
 TRANSLATOR = BUILD / "bench/translator"
 # Host instructions an operation may take in the cache: exact, so no slack.
@@ -103,6 +103,31 @@ def nanobench(engine, on, pae):
         assert .9 < count < 1.3, f"{name}: {count} {event} each"
 
 
+LINUX_LOG = """PENUMBRA-GUEST-READY 6.1.0-50-686 up 4.00
+penumbra-marks: {"callouts": 30}
+bench: forkwait 10 5000
+bench: gzip 1 700
+BENCH-END
+"""
+
+
+def linux_parsed():
+    rows = linux.parse(LINUX_LOG)
+    assert rows["forkwait"]["ticks"] == 500, rows
+    assert rows["forkwait"]["events"] == {"callouts": 3}, rows
+    assert rows["gzip"]["events"] == {}, "events of another workload"
+
+
+def workloads():
+    """All of them run under bt, the compiler, gzip and hackbench included."""
+    rows = linux.run("qemu", "bt", 1)["workloads"]
+    wanted = set("forkwait exec pipe mmap signals select getppid compute "
+                 "compile gzip sort hackbench".split())
+    assert set(rows) == wanted, f"missing: {wanted - set(rows)}"
+    forks = rows["forkwait"]["events"]
+    assert forks["user_entries"] >= 2 and forks["hidden_faults"] > 0, forks
+
+
 def cases():
     for path in sorted((ROOT / "bench/programs").glob("*.c")):
         built = BUILD / "bench/programs" / path.stem
@@ -112,6 +137,8 @@ def cases():
     yield Case("bench/refuses", refuses)
     yield Case("bench/derived", derived)
     yield Case("bench/nano-parsed", nano_parsed)
+    yield Case("bench/linux-parsed", linux_parsed)
+    yield Case("bench/linux", workloads)
     for engine, on, pae in (("bare", "qemu", False), ("bt", "qemu", False),
                             ("bt", "qemu", True), ("vmx", "bochs", True)):
         name = f"bench/nanobench/{engine}/{on}" + ("/pae" if pae else "")

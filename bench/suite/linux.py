@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""Linux guests: boot to the shell and the workloads of bench/linux, each
+timed in the guest by the TSC, with the monitor's events where there is one."""
+import json
+import pathlib
+import re
+
+from penumbra_lib.guest import Guest
+from penumbra_lib.session import run_guest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+GUEST = ROOT / "build/guest"
+READY, END = "PENUMBRA-GUEST-READY", "BENCH-END"
+MEMORY = "256M"
+TIMEOUT = 1500
+# (emulator, engine): percent of the workloads' counts. The interpreter would
+# take an hour for a boot on either emulator; nanobench shows its pace.
+FULL = {("qemu", "bare"): 100, ("qemu", "bt"): 100, ("bochs", "bare"): 4,
+        ("bochs", "bt"): 4, ("bochs", "vmx"): 4}
+QUICK = {("qemu", "bare"): 10, ("qemu", "bt"): 10}
+
+LINE = re.compile(r"^bench: (\S+) (\d+) (\d+)$")
+MARKS = re.compile(r"^penumbra-marks: (\{.*\})$")
+
+
+def parse(log):
+    """{workload: {"n", "ticks", "events"}}, ticks and events of one each."""
+    rows, events = {}, {}
+    for line in log.splitlines():
+        told, result = MARKS.match(line), LINE.match(line)
+        if told:
+            events = json.loads(told.group(1))
+        elif result:
+            name, n, ticks = result.group(1), *map(int, result.group(2, 3))
+            rows[name] = {"n": n, "ticks": ticks / max(n, 1), "events": {
+                key: count / max(n, 1) for key, count in events.items()}}
+            events = {}
+    return rows
+
+
+def run(on, engine, percent, options="", workloads=True):
+    jobs = f"bench:{percent},poweroff" if workloads else "poweroff"
+    guest = Guest("linux", GUEST / "vmlinuz-686", GUEST / "initrd-bench.gz",
+                  f"pentest={jobs}", MEMORY)
+    marks = "" if engine == "bare" else f"marks=on {options}".strip()
+    out = run_guest(guest, engine, on, timeout=TIMEOUT, options=marks,
+                    dialog=[("expect", READY)] +
+                    [("expect", END)] * workloads)
+    log = out.log.decode(errors="replace").replace("\r", "")
+    if out.missed:
+        raise ValueError(f"Linux, {engine} on {on}: never seen: {out.missed},"
+                         f" {out.end} {out.message}\n{log[-1500:]}")
+    return {"boot_seconds": out.span(READY),
+            "boot_ticks": out.tick_span(READY),
+            "workloads": parse(log), "stats": out.stats}
+
+
+def measure(quick, tell=lambda text: None):
+    result = {}
+    for (on, engine), percent in (QUICK if quick else FULL).items():
+        tell(f"Linux {on}/{engine}")
+        result[f"{on}/{engine}"] = run(on, engine, percent)
+    if not quick:
+        tell("Linux qemu/bt with a small cache")
+        result["qemu/bt/cache=1M"] = run("qemu", "bt", 0, "cache=1M",
+                                         workloads=False)
+    return result
