@@ -304,6 +304,11 @@ static void run_until_exit(struct vcpu *v, struct vcpu_exit *exit)
 		    v->insn_count >= v->insn_stop)
 			return;
 		run_some(v);
+		if (unlikely(bt.broken)) {
+			exit->reason = EXIT_ERROR;
+			exit->message = bt.broken;
+			return;
+		}
 	}
 }
 

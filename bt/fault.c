@@ -133,10 +133,25 @@ static bool refused_user_state(const struct host_frame *f)
 	return true;
 }
 
+/*
+ * "IRET": EFLAGS.VM can be set at CPL 0 alone, and never in IA-32e mode. QEMU
+ * 7.2 sets it at CPL 3. What such a CPU then did to the guest's registers
+ * cannot be undone.
+ */
+static void refuse_vm86(const struct host_frame *f)
+{
+	if (!(f->rflags & EFLAGS_VM))
+		return;
+	bt.broken = "the CPU let user code enter virtual-8086 mode in IA-32e "
+		    "mode, as QEMU does: the guest is lost";
+	bt_unwind();
+}
+
 bool bt_exception(struct host_frame *f)
 {
 	bool user = from_user(f);
 
+	refuse_vm86(f);
 	if (f->vector == VEC_NMI || f->vector == VEC_MC || f->vector == VEC_DF)
 		return false;
 	if (!user && refused_user_state(f))
@@ -158,6 +173,7 @@ bool bt_exception(struct host_frame *f)
 
 void bt_irq(struct host_frame *f)
 {
+	refuse_vm86(f);
 	if (from_user(f)) {
 		user_interrupt(f);
 		return;

@@ -26,6 +26,7 @@ struct bt {
 	enum leave leave;
 	struct event event;
 	bool count_runs; /* for the debugger: every block is entered from C */
+	const char *broken; /* why the guest cannot go on, or NULL */
 	bool stepping; /* TF rolls translated code forward to a boundary */
 	struct bt_cache *cache;
 };
