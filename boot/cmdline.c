@@ -49,6 +49,8 @@ static const struct option rows[] = {
 		{ "vga", CONSOLE_VGA }, { "e9", CONSOLE_E9 }) },
 	{ "gdb", OPT_CHOICE, &options.gdb, CHOICES(
 		{ "off", GDB_OFF }, { "com1", GDB_COM1 }, { "com2", GDB_COM2 }) },
+	{ "audit", OPT_CHOICE, &options.audit, CHOICES(
+		{ "0", false }, { "1", true }) },
 	{ "gdb-wait", OPT_CHOICE, &options.gdb_wait, CHOICES(
 		{ "0", false }, { "1", true }) },
 	{ "on-exit", OPT_CHOICE, &on_exit, CHOICES(

@@ -15,6 +15,7 @@ struct options {
 	u32 time;   /* enum option_time */
 	u32 gdb;    /* enum option_gdb */
 	u32 no_long_mode; /* CPUID is to offer none */
+	u32 audit;    /* the shadow tables are checked when the guest ends */
 	u32 gdb_wait; /* the guest waits for gdb */
 	u64 mem;    /* bytes of guest RAM; 0: as much as is sensible */
 	u64 cache;  /* bytes of translation cache; 0: default */

@@ -180,6 +180,7 @@ static struct vm *create(const struct engine *engine)
 		.trace_memory = options.trace_memory,
 		.marks = options.marks,
 		.trace_blocks = options.trace_blocks,
+		.audit = options.audit,
 		/* With icount a run is the same on every machine. */
 		.cpuid = options.time == TIME_ICOUNT ? NULL : &host_cpuid,
 	};

@@ -20,15 +20,18 @@ static void say_where(void)
 void cmd_pause(const struct args *a)
 {
 	debugger_pause(GDB_SIGINT);
+	gdb_stopped(&dbg.gdb); /* if it waits for that */
 	say_where();
 }
 
-/* gdb thinks that it stands: only gdb may let it go. */
+/* A gdb that thinks that it stands has to let it go itself. */
 void cmd_continue(const struct args *a)
 {
-	if (dbg.gdb.in_monitor && dbg.state == DEBUG_STANDING)
-		console_printf("use gdb's continue\n");
-	else if (dbg.state == DEBUG_STANDING)
+	if (dbg.state != DEBUG_STANDING)
+		console_printf("it runs\n");
+	else if (dbg.gdb.attached)
+		console_printf("gdb has stopped it: continue there\n");
+	else
 		debugger_resume(GDB_CONTINUE, 0, 0);
 }
 

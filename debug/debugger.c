@@ -162,6 +162,7 @@ const char *debugger_start(struct vm *vm, const struct debug_config *config)
 	dbg.vm = vm;
 	dbg.config = *config;
 	target_init();
+	autopsy_init();
 	gdb_init(&dbg.gdb, &target_ops, NULL, port_put);
 	vm->debugger = &hooks;
 	if (config->wait)

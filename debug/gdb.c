@@ -141,6 +141,14 @@ void gdb_say(struct gdb *g, const char *text, u64 size)
 		say_some(g, text, MIN(size, CHUNK));
 }
 
+void gdb_abandon(struct gdb *g)
+{
+	if (g->in_monitor)
+		gdb_reply(g, "OK");
+	g->in_monitor = false;
+	gdb_stopped(g);
+}
+
 static void cmd_why(struct gdb *g, struct cursor *c)
 {
 	tell_stop(g);
@@ -542,6 +550,7 @@ static void dispatch(struct gdb *g)
 		if (!starts(&g->rsp, rows[i].name, &length))
 			continue;
 		c.at += length;
+		g->attached |= rows[i].stands; /* who only asks comes and goes */
 		if (rows[i].stands && g->ops->running(g->ctx))
 			g->ops->pause(g->ctx);
 		rows[i].run(g, &c);
@@ -554,7 +563,6 @@ void gdb_take(struct gdb *g, u8 byte)
 {
 	switch (rsp_take(&g->rsp, byte)) {
 	case RSP_PACKET:
-		g->attached = true;
 		dispatch(g);
 		break;
 	case RSP_BREAK:

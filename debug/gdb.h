@@ -72,6 +72,8 @@ void gdb_take(struct gdb *g, u8 byte);
 void gdb_stopped(struct gdb *g);
 /* The target is gone, with this status. */
 void gdb_exited(struct gdb *g, u8 status);
+/* What was going on will not end: answer it, so that gdb can go on. */
+void gdb_abandon(struct gdb *g);
 /* Text for gdb's console; nothing where none is attached and listening. */
 void gdb_say(struct gdb *g, const char *text, u64 size);
 

@@ -56,6 +56,13 @@ bool port_typed(u8 byte);
 void port_take_com1(bool take);
 bool port_has_com1(void);
 
+/* gdb's port with interrupts off; false: there is none to wait at. */
+bool port_poll(void);
+
+/* --- autopsy.c: gdb at the monitor itself, after a panic ------------------- */
+
+void autopsy_init(void);
+
 /* --- debugger.c ---------------------------------------------------------------- */
 
 void debugger_pause(u8 signal);

@@ -55,6 +55,18 @@ void port_put(void *ctx, u8 byte)
 		uart_put(uart, byte);
 }
 
+bool port_poll(void)
+{
+	int byte;
+
+	if (!uart || (uart == &uart_com1 && !com1_lent))
+		return false;
+	uart_poll(uart);
+	while (uart == &uart_com1 && (byte = uart_get(uart)) >= 0)
+		port_typed((u8)byte);
+	return true;
+}
+
 bool port_typed(u8 byte)
 {
 	if (!com1_lent)

@@ -18,6 +18,11 @@ void machine_exit_mode_set(enum machine_exit_mode mode)
 	exit_mode = mode;
 }
 
+enum machine_exit_mode machine_exit_mode_get(void)
+{
+	return exit_mode;
+}
+
 static void park(void) NORETURN;
 static void park(void)
 {

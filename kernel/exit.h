@@ -14,6 +14,8 @@ enum machine_exit_mode { MACHINE_HALT, MACHINE_REBOOT, MACHINE_QEMU };
 
 void machine_exit_mode_set(enum machine_exit_mode mode);
 
+enum machine_exit_mode machine_exit_mode_get(void);
+
 /* QEMU's process status becomes status * 2 + 1. */
 void machine_exit(u8 status) NORETURN;
 

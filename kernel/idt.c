@@ -97,6 +97,19 @@ bool idt_fixup(struct host_frame *f)
 	return false;
 }
 
+/* RCX counts what is left, wherever it faults. */
+u64 host_peek(u64 addr, void *buf, u64 size)
+{
+	u64 left = size;
+
+	__asm__ volatile("1:\trep movsb\n"
+			 "2:\n\t" FIXUP(1b, 2b)
+			 : "+c"(left), "+S"(addr), "+D"(buf)
+			 :
+			 : "memory");
+	return size - left;
+}
+
 bool rdmsr_safe(u32 msr, u64 *v)
 {
 	u32 lo = 0, hi = 0;

@@ -28,6 +28,9 @@ struct fixup {
 	".quad " #at ", " #resume "\n\t"                                  \
 	".popsection\n\t"
 
+/* Bytes of our own memory, up to the first that is not mapped. */
+u64 host_peek(u64 addr, void *buf, u64 size);
+
 /* True when the frame was redirected. */
 bool idt_fixup(struct host_frame *f);
 

@@ -8,6 +8,7 @@
 
 #include <stdarg.h>
 
+#include "kernel/blackbox.h"
 #include "kernel/console.h"
 #include "kernel/exit.h"
 #include "kernel/idt.h"
@@ -20,6 +21,8 @@
 #define RING_SHOWN 16
 
 extern const u8 image_text[], image_rodata[];
+
+void (*panic_hook)(const struct host_frame *f, const char *reason);
 
 static unsigned depth;
 static char reason[2][200]; /* of the first panic, of one inside it */
@@ -92,16 +95,19 @@ static void begin(const char *fmt, va_list ap)
 		machine_exit(EXIT_STATUS_PANIC);
 	}
 	console_printf("\npenumbra: panic: %s\n", reason[0]);
+	blackbox_panic(reason[0]);
 }
 
 /* The reason once more: on a screen of 25 lines the first is gone by now. */
-static void end(u64 rip, u64 rbp) NORETURN;
-static void end(u64 rip, u64 rbp)
+static void end(const struct host_frame *f) NORETURN;
+static void end(const struct host_frame *f)
 {
 	print_control_registers();
-	print_chain(rip, rbp);
+	print_chain(f->rip, f->rbp);
 	print_ring();
 	console_printf("penumbra: stopped by a panic: %s\n", reason[0]);
+	if (panic_hook)
+		panic_hook(f, reason[0]);
 	machine_exit(EXIT_STATUS_PANIC);
 }
 
@@ -113,17 +119,23 @@ void panic_at(const struct host_frame *f, const char *fmt, ...)
 	begin(fmt, ap);
 	va_end(ap);
 	print_registers(f);
-	end(f->rip, f->rbp);
+	end(f);
 }
 
 void panic(const char *fmt, ...)
 {
 	u64 rbp = (uintptr_t)__builtin_frame_address(0);
+	struct host_frame f = {
+		.rip = (uintptr_t)__builtin_return_address(0),
+		.rbp = *(const u64 *)rbp,
+		.rsp = rbp + 16, /* behind the return address */
+		.rflags = read_rflags(),
+	};
 	va_list ap;
 
 	va_start(ap, fmt);
 	begin(fmt, ap);
 	va_end(ap);
 	console_printf("rsp %016lx  rflags %016lx\n", rbp, read_rflags());
-	end((uintptr_t)__builtin_return_address(0), *(const u64 *)rbp);
+	end(&f);
 }

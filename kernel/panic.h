@@ -8,4 +8,10 @@
 void panic_at(const struct host_frame *f, const char *fmt, ...)
 	PRINTF(2, 3) NORETURN;
 
+/*
+ * Called last, with interrupts off, before the machine ends: the debugger may
+ * stay. NULL: nobody.
+ */
+extern void (*panic_hook)(const struct host_frame *f, const char *reason);
+
 #endif

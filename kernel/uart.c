@@ -96,6 +96,12 @@ static void uart_receive(struct uart *u)
 	irq_set_attention();
 }
 
+void uart_poll(struct uart *u)
+{
+	if (u->present)
+		uart_receive(u);
+}
+
 static void com1_irq(struct host_frame *f)
 {
 	uart_receive(&uart_com1);

@@ -19,6 +19,8 @@ void uart_drain(struct uart *u); /* wait until the last bit is out */
 
 /* Start receiving: needs kernel/irq.c. */
 void uart_receive_start(struct uart *u);
+/* Take what has come, with interrupts off. */
+void uart_poll(struct uart *u);
 int uart_get(struct uart *u); /* -1: nothing there */
 
 #endif

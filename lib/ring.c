@@ -6,9 +6,10 @@
 #include "lib/ring.h"
 
 #include "bits.h"
+#include "lib/string.h"
 
-static struct ring_entry ring[RING_SIZE];
-static u32 next;
+static struct ring first;
+static struct ring *ring = &first;
 u32 ring_classes = ~0u;
 
 static const char *const names[RING_EVENT_COUNT] = {
@@ -23,8 +24,8 @@ void ring_add(enum ring_event event, u64 a, u64 b)
 
 	if (!(ring_classes >> event & 1))
 		return;
-	seq = next++;
-	ring[seq % RING_SIZE] = (struct ring_entry){
+	seq = ring->next++;
+	ring->entry[seq % RING_SIZE] = (struct ring_entry){
 		.tsc = __builtin_ia32_rdtsc(),
 		.a = a,
 		.b = b,
@@ -33,11 +34,26 @@ void ring_add(enum ring_event event, u64 a, u64 b)
 	};
 }
 
+void ring_move(struct ring *to)
+{
+	memcpy(to, ring, sizeof(*to));
+	ring = to;
+}
+
+/* An entry that is not the one it should be was never written. */
+const struct ring_entry *ring_entry_of(const struct ring *r, unsigned n)
+{
+	u32 seq = r->next - 1 - n;
+	const struct ring_entry *e = &r->entry[seq % RING_SIZE];
+
+	if (n >= RING_SIZE || n >= r->next || e->seq != seq)
+		return NULL;
+	return e;
+}
+
 const struct ring_entry *ring_last(unsigned n)
 {
-	if (n >= RING_SIZE || n >= next)
-		return NULL;
-	return &ring[(next - 1 - n) % RING_SIZE];
+	return ring_entry_of(ring, n);
 }
 
 const char *ring_event_name(enum ring_event event)

@@ -40,6 +40,18 @@ extern u32 ring_classes; /* bit n: events of class n are noted; all at first */
 
 void ring_add(enum ring_event event, u64 a, u64 b);
 
+/* The ring's memory. It may be moved, once there is a place that lasts. */
+struct ring {
+	u32 next; /* only grows */
+	u32 unused;
+	struct ring_entry entry[RING_SIZE];
+};
+
+/* From now on there, with what was noted so far. */
+void ring_move(struct ring *to);
+/* Of any ring, whatever its contents: the n-th last entry, or NULL. */
+const struct ring_entry *ring_entry_of(const struct ring *r, unsigned n);
+
 /* The n-th last entry (0: newest); NULL when there is none. */
 const struct ring_entry *ring_last(unsigned n);
 const char *ring_event_name(enum ring_event event);

@@ -21,12 +21,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests")]
 os.chdir(ROOT)
 
-from system import (bad_input, bench, diverge, fuzz, guest, host,  # noqa: E402
-                    launcher, linux, static, vmx)
+from system import (bad_input, bench, debug, diverge, fuzz,  # noqa: E402
+                    guest, host, launcher, linux, static, vmx)
 
 # Long cases first, so that both processors end at about the same time.
-GROUPS = (vmx, linux, host, guest, fuzz, diverge, launcher, bench, bad_input,
-          static)
+GROUPS = (vmx, linux, debug, host, guest, fuzz, diverge, launcher, bench,
+          bad_input, static)
 
 
 def run(case):

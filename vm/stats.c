@@ -50,8 +50,20 @@ static void print_table(const struct vm *vm)
 	each_exit(vm, table_exit);
 }
 
+/* Differences are logged before, a line each. */
+static unsigned audit(const struct vm *vm)
+{
+	struct walk_mode mode;
+
+	walk_mode_of(vm->v, &mode);
+	return shadow_audit(vm->shadow, &mode);
+}
+
 static void print_json(const struct vm *vm, enum vm_end end, u32 status)
 {
+	bool audited = vm->config.audit && vm->shadow;
+	unsigned wrong = audited ? audit(vm) : 0;
+
 	console_printf("penumbra-json: {\"end\": \"%s\", \"status\": %u, "
 		       "\"engine\": \"%s\", \"mem\": %llu, \"tsc_hz\": %llu, "
 		       "\"insn_count\": %llu",
@@ -65,7 +77,10 @@ static void print_json(const struct vm *vm, enum vm_end end, u32 status)
 	console_printf(", \"hardware_exits\": {\"all\": %llu",
 		       (unsigned long long)exits_total(vm));
 	each_exit(vm, json_exit);
-	console_printf("}}\n");
+	console_printf("}");
+	if (audited)
+		console_printf(", \"audit\": %u", wrong);
+	console_printf("}\n");
 }
 
 /* Blocks count what they run, the interpreter what it does. */

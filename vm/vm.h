@@ -47,6 +47,7 @@ struct vm_config {
 	u64 trace_from, trace_to, trace_every; /* digests, see vm/digest.c */
 	u32 trace_memory;                      /* enum digest_memory */
 	bool marks; /* the guest may mark its measurements: vm/marks.c */
+	bool audit;        /* of the shadow tables, when the guest ends */
 	bool trace_blocks; /* where the engine sees fit, not at every */
 	const struct cpuid_host *cpuid;        /* NULL: a fixed P6 */
 };

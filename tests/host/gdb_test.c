@@ -264,6 +264,10 @@ static void running(void)
 	t.sent = 0;
 	gdb_exited(&t.gdb, 7);
 	CHECK(!strcmp(replies(), "W07"), "%s", replies());
+	expect("qRcmd,6869", "O7361696420|O6869|OK");
+	t.sent = 0;
+	gdb_exited(&t.gdb, 7);
+	CHECK(!t.sent, "one who only asks is not attached");
 }
 
 static void leaving(void)

@@ -31,6 +31,17 @@ def keep_log(name, log):
     return path.relative_to(ROOT)
 
 
+AUDIT = "audit=1"  # the monitor checks its shadow tables in the end
+
+
+def check_audit(out, engine, log):
+    """Every shadow entry agreed with the guest's tables at the end."""
+    if engine not in ("bt", "vmx", "auto") or not out.stats:
+        return
+    wrong = out.stats.get("audit")
+    assert wrong == 0, f"audit: {wrong} differences (see {log})"
+
+
 def command(words, timeout):
     """Run it; what it said. Fails the case when it fails."""
     done = subprocess.run(words, cwd=ROOT, timeout=timeout, text=True,

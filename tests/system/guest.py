@@ -8,7 +8,7 @@ import threading
 from penumbra_lib.guest import Guest
 from penumbra_lib.session import run_guest
 
-from .case import BUILD, ROOT, Case, keep_log
+from .case import AUDIT, BUILD, ROOT, Case, check_audit, keep_log
 
 ENGINES = ("interp", "bt")
 # vmx runs on these CPU models of Bochs: without EPT and what came with it,
@@ -37,9 +37,10 @@ class Row:
         """What the image says; fails the case when it does not end well."""
         guest = Guest("multiboot", BUILD / f"guest/tests/{self.image}.elf",
                       append=self.append, memory=self.memory)
-        out = run_guest(guest, engine, on, cpu=cpu,
+        out = run_guest(guest, engine, on, cpu=cpu, options=AUDIT,
                         timeout=self.timeout * SLOW.get(on, 1))
         log = keep_log(f"guest-{self.name}-{engine}-{cpu or on}", out.log)
+        check_audit(out, engine, log)
         match = TEXT.search(out.log)
         assert out.end == "exit-port" and match, \
             f"{out.end}, status {out.status} {out.message} (see {log})"

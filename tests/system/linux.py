@@ -3,7 +3,7 @@
 from penumbra_lib.guest import Guest
 from penumbra_lib.session import run_guest
 
-from .case import BUILD, Case, keep_log
+from .case import AUDIT, BUILD, Case, check_audit, keep_log
 
 PROMPT = "/ #"
 TYPED = [("expect", PROMPT), ("send", "echo $((6 * 7))-is-it"),
@@ -28,9 +28,11 @@ def linux(flavour="686", append="", memory="256M"):
 
 
 def boot(name, guest, engine="bt", on="qemu", dialog=TYPED, timeout=400,
-         **more):
-    out = run_guest(guest, engine, on, dialog=dialog, timeout=timeout, **more)
+         options="", **more):
+    out = run_guest(guest, engine, on, dialog=dialog, timeout=timeout,
+                    options=f"{AUDIT} {options}".strip(), **more)
     log = keep_log(name, out.log)
+    check_audit(out, engine, log)
     assert not out.missed, f"never seen: {out.missed}, {out.end} " \
         f"{out.message} (see {log})"
     return out, log

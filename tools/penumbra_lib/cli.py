@@ -16,6 +16,7 @@ import tempfile
 
 from .compare import compare
 from .diverge import add_diverge, diverge
+from .gdb import DEFAULT_PORT, add_gdb, run_gdb, run_monitor
 from .guest import Guest, GuestError, guest_iso
 from .machines import MACHINES, Qemu
 from .session import echo, machine_memory, ready_iso, run_guest
@@ -80,9 +81,10 @@ def parser():
     run.add_argument("--engine", choices=ENGINES, default="auto")
     add_guest(run)
     add_machine(run)
-    run.add_argument("--gdb", type=int, metavar="PORT",
+    run.add_argument("--gdb", type=int, metavar="PORT", nargs="?",
+                     const=DEFAULT_PORT,
                      help="the monitor's gdb stub listens there (COM2 on a "
-                     "TCP port of this host)")
+                     f"TCP port of this host, default {DEFAULT_PORT})")
     run.add_argument("--gdb-wait", action="store_true",
                      help="the guest does not start before gdb lets it")
     run.add_argument("--log", metavar="F", help="keep the serial log")
@@ -97,6 +99,7 @@ def parser():
     add_guest(comp)
     add_machine(comp)
     add_diverge(verbs, add_guest)
+    add_gdb(verbs)
     iso = verbs.add_parser("iso", help="write a bootable ISO for a guest")
     iso.add_argument("--engine", choices=ENGINES, default="auto")
     add_guest(iso)
@@ -186,7 +189,7 @@ def run_diverge(args):
     return diverge(args, guest_of(args))
 
 
-VERBS = {"run": run, "compare": run_compare, "diverge": run_diverge,
+VERBS = {"gdb": run_gdb, "monitor": run_monitor, "run": run, "compare": run_compare, "diverge": run_diverge,
          "iso": iso}
 
 
