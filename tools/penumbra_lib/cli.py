@@ -140,7 +140,7 @@ def interactive(args, guest):
                         args.firmware)
         command = Qemu.command(iso, machine_memory(guest, args.engine),
                                args.cpu, args.firmware, folder)
-        code = subprocess.run([*command, "-serial", "mon:stdio",
+        code = subprocess.run([*command, "-no-reboot", "-serial", "mon:stdio",
                                *Qemu.second_line(args.gdb)]).returncode
     return code >> 1 if code > 0 and code & 1 else code
 

@@ -53,7 +53,7 @@ class Qemu:
     FIRMWARE = ("bios", "uefi")
 
     def __init__(self, iso, memory, folder, cpu=None, firmware="bios",
-                 gdb=None, **_):
+                 gdb=None, reboot=False, **_):
         self.folder = pathlib.Path(folder)
         self.status = None      # value that the guest wrote to port F4h
         self.shutdown = None    # reason in QMP's SHUTDOWN event
@@ -62,7 +62,7 @@ class Qemu:
         self.stderr = open(self.folder / "qemu.err", "wb")
         self.process = subprocess.Popen(
             self.command(iso, memory, cpu, firmware, self.folder) +
-            ["-serial", "stdio", *self.second_line(gdb), "-monitor", "none", "-qmp",
+            [*([] if reboot else ["-no-reboot"]), "-serial", "stdio", *self.second_line(gdb), "-monitor", "none", "-qmp",
              f"unix:{self.folder}/qmp,server=on,wait=off"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.stderr,
             preexec_fn=die_with_us)
@@ -77,7 +77,7 @@ class Qemu:
     @staticmethod
     def command(iso, memory, cpu, firmware, folder):
         words = ["qemu-system-x86_64", "-accel", "tcg", "-display", "none",
-                 "-no-reboot", "-m", str(memory // MIB), "-nic", "none",
+                 "-m", str(memory // MIB), "-nic", "none",
                  "-cdrom", str(iso), "-boot", "d",
                  "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
         if cpu:
