@@ -140,6 +140,19 @@ static void check_unmade(struct audit *a, const struct spage *p, unsigned i)
 		       "not present, but it is for the guest");
 }
 
+/* Does it point to a table of ours, or to the guest's memory? */
+static bool inside(const struct shadow *s, unsigned level, u64 e)
+{
+	u64 at = e & PTE_ADDR;
+
+	if (entry_is_table(level, e)) {
+		u64 page = (at - s->tables_hpa.a) >> PAGE_SHIFT;
+
+		return page && page < s->page_count;
+	}
+	return at - s->gpm->hpa.a < s->gpm->size;
+}
+
 static void check_page(struct audit *a, const struct spage *p)
 {
 	const u64 *table = spage_table(a->s, p);
@@ -151,6 +164,10 @@ static void check_page(struct audit *a, const struct spage *p)
 			continue;
 		}
 		live++;
+		if (!inside(a->s, p->role.level, table[i])) {
+			expect(a, false, p, i, "points nowhere");
+			continue;
+		}
 		expect(a, rmap_holds(a->s, spage_slot(a->s, p, i)), p, i,
 		       "not in the reverse map");
 		if (p->role.level == 1)
@@ -190,7 +207,8 @@ static void check_root(struct audit *a, const struct root *r)
 	for (unsigned i = 0; i < 4; i++) {
 		if (!entry_made(a->s, r->pdpt[i]))
 			continue;
-		if (root_right(a->s, r, i) && rmap_holds(a->s, slot + i))
+		if (inside(a->s, 5, r->pdpt[i]) && root_right(a->s, r, i) &&
+		    rmap_holds(a->s, slot + i))
 			continue;
 		a->wrong++;
 		log_error("shadow audit: root %llx entry %u = %llx is wrong",

@@ -185,6 +185,8 @@ static inline bool guard_on(const struct shadow *s)
 bool guard_entry(const struct shadow *s, u32 slot, u64 *entry);
 /* May an access of this kind meet a stop? */
 bool guard_access(const struct shadow *s, gva_t gva, gpa_t gpa, unsigned acc);
+/* Is the entry just made guarded for another address's sake? */
+bool guard_blocks(const struct shadow *s, gva_t gva, unsigned acc);
 /* Is there any in the 2 MiB around? */
 bool guard_large(const struct shadow *s, gva_t gva, u64 gfn);
 /* The page is now at several linear addresses: its leaves are made anew. */

@@ -29,8 +29,10 @@ void rmap_set(struct shadow *s, u32 slot, u64 entry)
 	u32 *head;
 
 	assert(!entry_made(s, *e));
-	if (unlikely(guard_on(s)) && !guard_entry(s, slot, &entry))
+	if (unlikely(guard_on(s)) && !guard_entry(s, slot, &entry)) {
+		*(volatile u64 *)e = s->empty; /* the guest's is present */
 		return;
+	}
 	head = list_of(s, slot_level(s, slot), entry);
 	s->links[slot] = (struct link){ *head, 0 };
 	if (*head)

@@ -244,6 +244,8 @@ static enum shadow_result resolve(struct shadow *s, const struct walk_mode *m,
 	if (flags_missing(&w, acc))
 		gwalk(s->gpm, m, gva, acc, true, &w, pf);
 	shadow_fill(s, m, gva, &w, kernel_write);
+	if (unlikely(guard_on(s)) && guard_blocks(s, gva, acc))
+		return SHADOW_TRACED;
 	count(CNT_HIDDEN_FAULTS);
 	return SHADOW_FILLED;
 }

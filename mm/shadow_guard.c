@@ -54,6 +54,17 @@ bool guard_access(const struct shadow *s, gva_t gva, gpa_t gpa, unsigned acc)
 	return kinds & met;
 }
 
+bool guard_blocks(const struct shadow *s, gva_t gva, unsigned acc)
+{
+	struct shadow_look look;
+	u64 leaf;
+
+	shadow_look(s, gva, &look);
+	leaf = look.entry[2] & PTE_PS ? look.entry[2] : look.entry[1];
+	return !entry_made(s, leaf) || ((acc & ACC_WRITE) && !(leaf & PTE_W)) ||
+	       ((acc & ACC_FETCH) && (leaf & PTE_NX));
+}
+
 bool guard_large(const struct shadow *s, gva_t gva, u64 gfn)
 {
 	if (stops_page_like(s->cfg.stops, gva.a, LEVEL2_MASK))

@@ -45,6 +45,8 @@ struct world {
 	bool kernel_nx;
 	bool was_long; /* four levels have been in use */
 	u64 trap_bit;
+	struct stops stops; /* the debugger's */
+	struct stop stop_list[6];
 	enum shadow_root_kind kind;
 	u64 seed;
 	unsigned long filled, traced, mmio, guest, hits;

@@ -37,6 +37,17 @@ static bool out_of_sync(struct world *w, hpa_t root, u64 gva)
 	       entry_child(w->s, e)->unsync;
 }
 
+/* Kinds of stops that the access could meet: it must not get by unseen. */
+static bool guarded(const struct world *w, u64 gva, u64 gpa, unsigned acc)
+{
+	u8 kinds = stops_page(&w->stops, false, gva) |
+		   stops_page(&w->stops, true, gpa);
+
+	if (acc & ACC_FETCH)
+		return kinds & STOP_EXEC;
+	return kinds & (acc & ACC_WRITE ? STOP_WRITE | STOP_READ : STOP_READ);
+}
+
 static void compare(struct world *w, hpa_t root, u64 gva, unsigned acc,
 		    bool flushed)
 {
@@ -52,6 +63,8 @@ static void compare(struct world *w, hpa_t root, u64 gva, unsigned acc,
 	CHECK(gpa < RAM, "leaf outside the guest's memory");
 	if (!possible(w, acc) || !hw_allows(w, flags, acc))
 		return;
+	CHECK(!guarded(w, gva, gpa, acc), "gva %llx acc %x passes a stop",
+	      (unsigned long long)gva, acc);
 	if (acc & ACC_WRITE) {
 		CHECK(!track_any(&w->t, gpa >> PAGE_SHIFT),
 		      "tracked but writable");
@@ -82,7 +95,9 @@ static void check_all(struct world *w, bool flushed)
 			accesses[rnd(w) % ARRAY_SIZE(accesses)], flushed);
 	for (unsigned i = 0; i < TLB_SIZE; i++)
 		if (w->tlb[i].valid && (w->tlb[i].flags & PTE_W))
-			CHECK(!track_any(&w->t, w->tlb[i].gpa >> PAGE_SHIFT),
+			CHECK(!track_any(&w->t, w->tlb[i].gpa >> PAGE_SHIFT) &&
+			      !guarded(w, w->tlb[i].gva, w->tlb[i].gpa,
+				       ACC_WRITE),
 			      "TLB may write a tracked frame");
 }
 
@@ -383,10 +398,27 @@ static void toggle_code(struct world *w)
 		track_add(&w->t, TRACK_CODE, gfn);
 }
 
+/* Another set of stops, most often none: the debugger stands by. */
+static void change_stops(struct world *w)
+{
+	stops_clear(&w->stops);
+	for (u64 n = chance(w, 60) ? 0 : rnd(w) % 6; n; n--) {
+		bool phys = chance(w, 30);
+		u64 at = phys ? pick_frame(w) << PAGE_SHIFT : pick_gva(w);
+
+		stops_add(&w->stops, &(struct stop){
+			.addr = at, .len = 1 + rnd(w) % 64,
+			.kinds = (u8)(1 + rnd(w) % 7), .phys = phys });
+	}
+	shadow_stops_changed(w->s);
+}
+
 static void step(struct world *w)
 {
 	unsigned what = (unsigned)(rnd(w) % 100);
 
+	if (!(rnd(w) % 64))
+		change_stops(w);
 	if (what < 70)
 		guest_access(w, pick_gva(w),
 			     accesses[rnd(w) % ARRAY_SIZE(accesses)]);
@@ -416,12 +448,14 @@ static void world_init(struct world *w, u64 seed, enum shadow_root_kind kind,
 		.nx = true, .kernel_nx = kernel_nx,
 		.prefetch = seed & 1 ? 8 : 0,
 		.trap_bit = traps ? TRAP_BIT : 0,
-		.unsync = unsync,
+		.unsync = unsync, .stops = &w->stops,
 		.tlb_flush = on_flush, .unmapped = on_unmapped, .ctx = w,
 	};
 
 	memset(w, 0, sizeof(*w));
 	w->seed = seed * 0x9e3779b97f4a7c15ull;
+	w->stops.list = w->stop_list;
+	w->stops.room = ARRAY_SIZE(w->stop_list);
 	w->kind = kind;
 	w->tables = pool < 100 ? 60 : 12;
 	w->kernel_nx = kernel_nx;

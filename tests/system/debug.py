@@ -367,7 +367,7 @@ COMMANDS = (
     ("help x", r"^x +\[p:\]ADDR"),
     ("regs", r"protected mode, CPL 0, 32-bit code, paged, guest stands",
      r"^eip [0-9a-f]{8}  eflags", r"^cs   0008  base 00000000  limit ffffffff",
-     r"^cr0 80000011  cr2 \w+  cr3 \w+", r"^dr6 ffff0ff0", r"^instr.* \d+"),
+     r"^cr0 800000\d1  cr2 \w+  cr3 \w+", r"^dr6 ffff0ff0", r"^instr.* \d+"),
     ("x 100000 20", r"^00100000  02 b0 ad 1b( \w\w){12}  \.\.\.\.",
      r"^00100010 ( \w\w){4} "),
     ("x p:100000 4", r"^00100000  02 b0 ad 1b"),
