@@ -13,8 +13,8 @@
 #include "lib/string.h"
 
 #define MAGIC      0x786f626b63616c62ull /* "blackbox" */
-#define BELOW_TOP  MIB(16)
-#define LEAST_RAM  MIB(48) /* of the range that it lies in */
+#define BELOW_TOP  MIB(64) /* or an eighth of RAM, where that is less */
+#define LEAST_RAM  MIB(64) /* of the range that it lies in */
 #define REASON_MAX 200
 
 struct blackbox {
@@ -36,8 +36,8 @@ static u64 box_bytes(void)
 	return ALIGN_UP(sizeof(struct blackbox), PAGE_SIZE);
 }
 
-/* The end of the largest range of RAM below 4 GiB. */
-static u64 ram_end(const struct host_memory *m)
+/* The largest range of RAM below 4 GiB. */
+static struct memory_range largest(const struct host_memory *m)
 {
 	struct memory_range best = { 0, 0 };
 
@@ -48,7 +48,7 @@ static u64 ram_end(const struct host_memory *m)
 		if (r.start < r.end && r.end - r.start > best.end - best.start)
 			best = r;
 	}
-	return best.end - best.start < LEAST_RAM ? 0 : best.end;
+	return best;
 }
 
 static bool in_use(const struct host_memory *m, u64 start, u64 end)
@@ -61,11 +61,12 @@ static bool in_use(const struct host_memory *m, u64 start, u64 end)
 
 void blackbox_place(struct host_memory *m)
 {
-	u64 end = ram_end(m), start;
+	struct memory_range ram = largest(m);
+	u64 size = ram.end - ram.start, start;
 
-	if (!end || m->keep_count == MEMORY_KEEP_MAX)
+	if (size < LEAST_RAM || m->keep_count == MEMORY_KEEP_MAX)
 		return;
-	start = ALIGN_DOWN(end - BELOW_TOP, PAGE_SIZE);
+	start = ALIGN_DOWN(ram.end - MIN(BELOW_TOP, size / 8), PAGE_SIZE);
 	if (in_use(m, start, start + box_bytes()))
 		return; /* a module lies there: it would not have survived */
 	place = (struct memory_range){ start, start + box_bytes() };

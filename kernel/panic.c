@@ -126,7 +126,8 @@ void panic(const char *fmt, ...)
 {
 	u64 rbp = (uintptr_t)__builtin_frame_address(0);
 	struct host_frame f = {
-		.rip = (uintptr_t)__builtin_return_address(0),
+		/* Within the call: what follows may be the next function. */
+		.rip = (uintptr_t)__builtin_return_address(0) - 1,
 		.rbp = *(const u64 *)rbp,
 		.rsp = rbp + 16, /* behind the return address */
 		.rflags = read_rflags(),

@@ -41,5 +41,6 @@ def steps_until(mode, most):
     for _ in range(most):
         run("stepi")
         if mode in run("info threads"):
+            print("now in", mode)
             return
     print("never in", mode)
