@@ -379,7 +379,7 @@ COMMANDS = (
      r"shadow level 2  = \w+ P W U A",
      r"shadow level 1  (= \w+ P|not made)"),
     ("pt 7f000000", r"guest  does not map it: #PF, error code 0",
-     r"shadow level"),
+     r"^shadow root"),
     ("stats", r"^engine exits: host event +\d+", r"^TSC ticks in engines"),
     ("audit", r"^audit: 0 differences"),
     ("irq", r"^8259 master irr \w\w  imr \w\w", r"^8259 slave ",
