@@ -7,7 +7,8 @@
  *   rax rcx rdx rbx rbp rsi rdi  the guest's, in the low 32 bits; the upper
  *              halves are don't-care and nothing may rely on them
  *   r12        the guest's ESP, in the low 32 bits; upper half don't-care
- *   r8-r11 r13 scratch, dead between guest instructions and at every stub
+ *   r8-r11     scratch, dead between guest instructions and at every stub
+ *   r13        v->insn_count, which is stale inside
  *   r14        the target table (struct bt_target[BT_TARGETS]); never written
  *   r15        the vcpu page (struct vcpu at 0); never written
  *   rsp        the monitor's stack, 16-byte aligned; never written, except

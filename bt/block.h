@@ -195,7 +195,7 @@ const struct bt_map *bt_block_boundary(const struct bt_block *b,
 bool bt_block_continues(const struct bt_block *b, const u8 *ret, u32 eip);
 
 /*
- * A counting block adds b->counted to v->insn_count at its entry, that is the
+ * A counting block adds b->counted to the count (r13) at its entry, that is the
  * instructions without BT_MAP_CALLOUT; the interpreter counts the others.
  * Whoever leaves a block at `exec` takes off what is not due: the counted
  * instructions from the one at `exec` on. bt_on_callout, when it does not

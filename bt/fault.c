@@ -41,17 +41,18 @@ static bool in_indirect_stub(u64 rip)
 	       (u64)(bt_stub_indirect_miss - bt_stub_indirect);
 }
 
-/* The guest instruction that is left at rip; it and those behind it in the
- * block were counted at the block's entry and are not due. */
-static u32 guest_eip(u64 rip)
+/* The guest instruction that is left; it and those behind it in the block were
+ * counted at the block's entry and are not due. */
+static u32 guest_eip(const struct host_frame *f)
 {
-	const struct bt_block *b = bt_cache_at(bt.cache, (const u8 *)rip);
-	const struct bt_map *m = b ? bt_block_map(b, (const u8 *)rip) : NULL;
+	const u8 *rip = (const u8 *)f->rip;
+	const struct bt_block *b = bt_cache_at(bt.cache, rip);
+	const struct bt_map *m = b ? bt_block_map(b, rip) : NULL;
 
 	if (!m)
 		panic("no guest instruction for host pc %#llx",
-		      (unsigned long long)rip);
-	bt.env.v->insn_count -= bt_block_uncounted(b, (const u8 *)rip);
+		      (unsigned long long)f->rip);
+	bt.env.v->insn_count = f->r13 - bt_block_uncounted(b, rip);
 	return b->eip + m->guest;
 }
 
@@ -91,7 +92,7 @@ static void cache_fault(struct host_frame *f)
 	if (f->vector == VEC_PF &&
 	    bt_page_fault(GVA(read_cr2()), (u32)f->error))
 		return;
-	eip = guest_eip(f->rip);
+	eip = guest_eip(f);
 	if (f->vector == VEC_PF && bt.leave == LEAVE_STEP)
 		blocks_note_fault(eip);
 	leave(f, eip);
@@ -121,7 +122,7 @@ static void step_forward(struct host_frame *f)
 	if (!m || (m->flags & BT_MAP_INHIBIT))
 		return;
 	bt.leave = LEAVE_NONE;
-	leave(f, guest_eip(f->rip));
+	leave(f, guest_eip(f));
 }
 
 /* The load of a guest segment or the IRETQ to CPL 3 was refused. */

@@ -231,7 +231,6 @@ static const struct verify_vcpu_form verify_vcpu_forms[] = {
 /* bt_plain ends for stores at tag_space, which decides where to jump. */
 static const struct { u16 offset, bytes; } verify_vcpu_stores[] = {
 	{ offsetof(struct vcpu, rip), 8 },
-	{ offsetof(struct vcpu, insn_count), 8 },
 	{ offsetof(struct vcpu, x87_ours), 1 },
 	{ offsetof(struct vcpu, engine), offsetof(struct bt_plain, tag_space) },
 };

@@ -148,19 +148,10 @@ void gen_self_check(struct xlate *x, unsigned len)
 	emit_mov_wide(&x->e, H_CX, H_10);
 }
 
-static void wide_rm(struct emit *e, u8 opcode, u8 reg, struct mem m)
-{
-	emit_enc(e, &(struct enc){ .wide = true, .opcode = opcode,
-				   .has_modrm = true, .reg = reg,
-				   .has_mem = true, .mem = m });
-}
-
 void gen_count(struct xlate *x)
 {
-	wide_rm(&x->e, 0x8b, H_8, VCPU_MEM(insn_count));
-	emit_lea_wide(&x->e, H_8, mem_at(H_8, 1));
+	emit_lea_wide(&x->e, H_13, mem_at(H_13, 1));
 	x->count_at = emit_offset(&x->e) - 1;
-	wide_rm(&x->e, 0x89, H_8, VCPU_MEM(insn_count));
 }
 
 void finish_count(struct xlate *x)

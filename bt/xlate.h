@@ -89,7 +89,7 @@ void gen_callout(struct xlate *x);
 void gen_interp(struct xlate *x);
 /* The self-check of a block of `len` source bytes; emitted before it. */
 void gen_self_check(struct xlate *x, unsigned len);
-/* v->insn_count += x->counted, which is known only in the end. */
+/* r13 += x->counted, which is known only in the end. */
 void gen_count(struct xlate *x);
 void finish_count(struct xlate *x);
 

@@ -15,6 +15,7 @@ void offsets(void)
 	OFFSET(VCPU_GPR, struct vcpu, gpr);
 	OFFSET(VCPU_RIP, struct vcpu, rip);
 	OFFSET(VCPU_RFLAGS, struct vcpu, rflags);
+	OFFSET(VCPU_INSN_COUNT, struct vcpu, insn_count);
 	OFFSET(VCPU_SEG, struct vcpu, seg);
 	VALUE(SEGMENT_SIZE, sizeof(struct segment));
 	OFFSET(SEGMENT_SEL, struct segment, sel);

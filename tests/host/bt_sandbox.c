@@ -283,7 +283,7 @@ static void leave_at(greg_t *r, const struct bt_block *b,
 		     const struct bt_map *m)
 {
 	save_registers(r, b->eip + m->guest);
-	sb.native->insn_count -=
+	sb.native->insn_count = (u64)r[REG_R13] -
 		bt_block_uncounted(b, (const u8 *)r[REG_RIP]);
 	r[REG_RIP] = (greg_t)bt_leave;
 	r[REG_EFL] &= ~TF;

@@ -184,9 +184,6 @@ static const char *judge_vcpu(const struct judged *j,
 		return NULL;
 	if (at == (s64)offsetof(struct vcpu, x87_ours) && end == at + 1)
 		return NULL;
-	if (at >= (s64)offsetof(struct vcpu, insn_count) &&
-	    end <= (s64)offsetof(struct vcpu, insn_count) + 8)
-		return NULL;
 	if (at >= plain &&
 	    end <= plain + (s64)offsetof(struct bt_plain, tag_space))
 		return NULL;
