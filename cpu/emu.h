@@ -98,6 +98,7 @@ struct emu {
 	gva_t rmw_gva; /* of the read-modify-write in progress */
 	struct stops *stops; /* the debugger's (cpu/stops.h); NULL: none set */
 	bool one_iteration;  /* a debugger steps: of a REP as well */
+	bool one_piece;      /* the engine would rather go on with a REP itself */
 	bool no_deliver; /* tests: leave the fault in `fault`, do not deliver */
 };
 

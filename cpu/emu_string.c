@@ -269,7 +269,8 @@ static bool event_waits(const struct emu *e)
 {
 	const struct vcpu *v = e->v;
 
-	return e->single_step || e->one_iteration || v->db_pending ||
+	return e->single_step || e->one_iteration || e->one_piece ||
+	       v->db_pending ||
 	       *(volatile const u8 *)&v->attention ||
 	       ((v->intr | v->nmi_pending) && emu_event_ready(v));
 }

@@ -19,6 +19,7 @@ void offsets(void)
 	OFFSET(VCPU_SEG, struct vcpu, seg);
 	VALUE(SEGMENT_SIZE, sizeof(struct segment));
 	OFFSET(SEGMENT_SEL, struct segment, sel);
+	OFFSET(VCPU_EFER, struct vcpu, efer);
 	OFFSET(VCPU_INTR, struct vcpu, intr);
 	OFFSET(VCPU_ATTENTION, struct vcpu, attention);
 	OFFSET(VCPU_ENGINE, struct vcpu, engine);

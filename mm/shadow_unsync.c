@@ -13,7 +13,7 @@
 #include "mm/internal.h"
 
 #define WORDS (PAGE_SIZE / 8)
-#define QUIET_MAX 4u /* flushes without a change, then it is traced again */
+#define QUIET_MAX 3u /* flushes without a change, then it is traced again */
 
 static struct unsync *unsync_of(struct shadow *s, const struct spage *p)
 {
@@ -76,11 +76,15 @@ void unsync_entry(struct shadow *s, const struct spage *p, unsigned slot)
 /* P = 0 in the guest's table: traced, it may be shown to the hardware. */
 static void show_absent(struct shadow *s, const struct spage *p)
 {
-	u64 *table = spage_table(s, p);
+	const u8 *guest = s->gpm->base + (p->gfn << PAGE_SHIFT);
+	const u32 *narrow = (const u32 *)guest + role_guest_index(p->role, 0);
+	const u64 *wide = (const u64 *)guest;
+	bool is_wide = role_entry_size(p->role) == 8;
+	u64 *table = spage_table(s, p), empty = s->empty;
 
 	for (unsigned i = 0; i < SLOTS; i++)
-		if (table[i] == s->empty &&
-		    !(table_entry_read(s, p, i) & PTE_P))
+		if (table[i] == empty &&
+		    !((is_wide ? wide[i] : narrow[i]) & PTE_P))
 			*(volatile u64 *)&table[i] = 0;
 }
 

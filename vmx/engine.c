@@ -62,7 +62,7 @@ static bool vmx_can_run(const struct vcpu *v)
 /* Do the guest's own fetch faults carry I/D? "Page-Fault Exceptions" */
 static bool shows_fetch(const struct walk_mode *m)
 {
-	return m->smep || (m->nxe && m->format == WALK_PAE);
+	return m->smep || (m->nxe && m->format >= WALK_PAE);
 }
 
 /*
@@ -183,6 +183,7 @@ static void vmx_run(struct vcpu *v, struct vcpu_exit *exit)
 const struct engine vmx_engine = {
 	.name = "vmx",
 	.needs_shadow = true,
+	.long_mode = true,
 	.probe = vmx_probe,
 	.init = vmx_init,
 	.can_run = vmx_can_run,

@@ -82,6 +82,17 @@ static void raise(u8 vector, u32 error, u64 cr2)
 		.error = error, .cr2 = cr2 });
 }
 
+/*
+ * A frame that is cleared or copied to is not traced any more after a few
+ * writes: a REP is interpreted for as long as that only.
+ */
+static void step_traced(void)
+{
+	vmx.env.emu->one_piece = true;
+	step();
+	vmx.env.emu->one_piece = false;
+}
+
 static void page_fault(void)
 {
 	gva_t gva = GVA(vmcs_read(VMCS_EXIT_QUALIFICATION));
@@ -106,6 +117,8 @@ static void page_fault(void)
 			raise(VEC_PF, pf.error, pf.gva.a);
 		break;
 	case SHADOW_TRACED:
+		step_traced();
+		break;
 	case SHADOW_MMIO:
 		step();
 		break;

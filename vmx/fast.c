@@ -23,17 +23,20 @@
 #define CR_GPR(q)    ((unsigned)bits_get(q, 11, 8))
 enum { CR_MOV_TO, CR_MOV_FROM };
 
-/* Is there nothing to report after this instruction but that it is done? */
+/*
+ * Is there nothing to report after this instruction but that it is done? RIP
+ * must not wrap, which it does at the end of compatibility mode's 4 GiB.
+ */
 static bool plain(const struct vcpu *v)
 {
 	return !(v->rflags & EFLAGS_TF) && !(v->dr[7] & DR7_ENABLED) &&
-	       !v->db_pending;
+	       !v->db_pending && (u32)v->rip < 0u - INSN_MAX;
 }
 
 /* The instruction has been executed. */
 static bool skip(struct vcpu *v)
 {
-	v->rip = (u32)(v->rip + vmcs_read(VMCS_EXIT_INSN_LENGTH));
+	v->rip += vmcs_read(VMCS_EXIT_INSN_LENGTH);
 	v->rflags &= ~EFLAGS_RF;
 	v->shadow = SHADOW_NONE;
 	return true;
@@ -54,8 +57,9 @@ static void io_in(struct vcpu *v, u16 port, unsigned size)
 {
 	const struct emu *emu = vmx.env.emu;
 	u64 mask = BITS(8 * size - 1, 0);
+	u64 kept = size == 4 ? 0 : ~mask;
 
-	v->gpr[R_AX] = (v->gpr[R_AX] & ~mask) |
+	v->gpr[R_AX] = (v->gpr[R_AX] & kept) |
 		       (emu->ops->in(emu->ctx, port, size) & mask);
 }
 
@@ -81,6 +85,15 @@ bool vmx_fast_io(void)
 	return skip(v);
 }
 
+/* Bits that are no address are the interpreter's to judge. */
+static bool load_cr3(u64 value)
+{
+	if (!vcpu_long_mode(vmx.env.v))
+		value = (u32)value;
+	return !(value >> vmx.mode.maxphyaddr) &&
+	       control_load_cr3(vmx.env.emu, value);
+}
+
 bool vmx_fast_cr(void)
 {
 	u64 q = vmcs_read(VMCS_EXIT_QUALIFICATION);
@@ -90,7 +103,7 @@ bool vmx_fast_cr(void)
 		return false;
 	if (CR_ACCESS(q) == CR_MOV_FROM)
 		v->gpr[CR_GPR(q)] = v->cr3;
-	else if (!control_load_cr3(vmx.env.emu, (u32)v->gpr[CR_GPR(q)]))
+	else if (!load_cr3(v->gpr[CR_GPR(q)]))
 		return false;
 	return skip(v);
 }

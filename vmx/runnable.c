@@ -25,14 +25,25 @@ static bool well_formed(const struct segment *s)
 	u32 must = AR_P | AR_S | AR_ACCESSED;
 
 	return (s->ar & must) == must && !(s->ar & (AR_RESERVED | AR_L)) &&
-	       limit_fits(s) && !(s->base >> 32);
+	       limit_fits(s);
+}
+
+/* CS.L is 64-bit mode; with D there is no such mode. */
+static bool code_well_formed(const struct vcpu *v)
+{
+	struct segment cs = v->seg[SEG_CS];
+
+	if (vcpu_64bit(v) && !(cs.ar & AR_DB))
+		cs.ar &= ~(u32)AR_L;
+	return well_formed(&cs) && !(cs.base >> 32);
 }
 
 static bool code_ok(const struct vcpu *v)
 {
 	const struct segment *cs = &v->seg[SEG_CS];
 
-	if ((cs->ar & AR_UNUSABLE) || !well_formed(cs) || !(cs->ar & AR_CODE))
+	if ((cs->ar & AR_UNUSABLE) || !code_well_formed(v) ||
+	    !(cs->ar & AR_CODE))
 		return false;
 	return cs->ar & AR_CONFORM ? ar_dpl(cs->ar) <= v->cpl
 				   : ar_dpl(cs->ar) == v->cpl;
@@ -42,9 +53,12 @@ static bool stack_ok(const struct vcpu *v)
 {
 	const struct segment *ss = &v->seg[SEG_SS];
 
-	return !(ss->ar & (AR_UNUSABLE | AR_CODE)) && well_formed(ss) &&
-	       (ss->ar & AR_WRITE) && ar_dpl(ss->ar) == v->cpl &&
-	       (ss->sel & 3) == v->cpl && (v->seg[SEG_CS].sel & 3) == v->cpl;
+	if ((ss->sel & 3) != v->cpl || (v->seg[SEG_CS].sel & 3) != v->cpl)
+		return false;
+	if (ss->ar & AR_UNUSABLE) /* a null one, as 64-bit mode allows */
+		return vcpu_long_mode(v);
+	return !(ss->ar & AR_CODE) && well_formed(ss) && !(ss->base >> 32) &&
+	       (ss->ar & AR_WRITE) && ar_dpl(ss->ar) == v->cpl;
 }
 
 static bool data_ok(const struct segment *s)
@@ -69,7 +83,8 @@ static bool system_ok(const struct vcpu *v)
 		     (AR_P | SYS_LDT) ||
 	     (ldt->sel & ERR_TI) || !limit_fits(ldt)))
 		return false;
-	return (type == SYS_TSS16_BUSY || type == SYS_TSS32_BUSY) &&
+	return (type == SYS_TSS32_BUSY ||
+		(type == SYS_TSS16_BUSY && !vcpu_long_mode(v))) &&
 	       (tr->ar & (AR_S | AR_P | AR_UNUSABLE | AR_RESERVED)) == AR_P &&
 	       !(tr->sel & ERR_TI) && limit_fits(tr);
 }
@@ -93,13 +108,19 @@ static bool protected_ok(const struct vcpu *v)
 	for (unsigned i = 0; i < ARRAY_SIZE(data); i++)
 		if (!data_ok(&v->seg[data[i]]))
 			return false;
-	return code_ok(v) && stack_ok(v);
+	return code_ok(v) && stack_ok(v) &&
+	       !((v->seg[SEG_DS].base | v->seg[SEG_ES].base) >> 32);
+}
+
+/* An instruction may end where no other may begin. */
+static bool rip_ok(const struct vcpu *v)
+{
+	return vcpu_64bit(v) ? is_canonical(v->rip) : !(v->rip >> 32);
 }
 
 bool vmx_state_runnable(const struct vcpu *v, bool virtual_nmis)
 {
-	if (!vcpu_protected(v) || vcpu_long_mode(v) ||
-	    v->activity == ACT_SHUTDOWN)
+	if (!vcpu_protected(v) || v->activity == ACT_SHUTDOWN || !rip_ok(v))
 		return false;
 	/* Without virtual NMIs their blocking would be the host's. */
 	if (v->nmi_blocked && !virtual_nmis)

@@ -39,7 +39,8 @@
 	S(SYSENTER_CS, GUEST_SYSENTER_CS)                                 \
 	S(SYSENTER_ESP, GUEST_SYSENTER_ESP)                               \
 	S(SYSENTER_EIP, GUEST_SYSENTER_EIP)                               \
-	S(TSC_OFFSET, TSC_OFFSET)
+	S(TSC_OFFSET, TSC_OFFSET)                                         \
+	S(ENTRY_CONTROLS, ENTRY_CONTROLS)
 
 enum scalar {
 #define S(name, field) SC_##name,
@@ -55,8 +56,33 @@ static const u16 scalar_fields[SC_COUNT] = {
 #undef S
 };
 
+/* The real ones are the guest's: neither exits nor entries touch them. */
+#define MSRS(M)                                                           \
+	M(STAR, star)                                                     \
+	M(LSTAR, lstar)                                                   \
+	M(CSTAR, cstar)                                                   \
+	M(FMASK, fmask)                                                   \
+	M(KERNEL_GS_BASE, kernel_gs_base)
+
+enum real_msr {
+#define M(name, field) REAL_##name,
+	MSRS(M) REAL_COUNT
+#undef M
+};
+
+static const struct {
+	u32 index;
+	u16 offset; /* in struct vcpu */
+} msrs[REAL_COUNT] = {
+#define M(name, field) \
+	[REAL_##name] = { MSR_IA32_##name, offsetof(struct vcpu, field) },
+	MSRS(M)
+#undef M
+};
+
 static struct {
 	bool scalars, segs; /* is anything known at all? */
+	u64 efer, msr[REAL_COUNT];
 	u64 scalar[SC_COUNT];
 	struct segment seg[SEG_COUNT];
 } known;
@@ -69,6 +95,9 @@ static u64 cr4_guest_owns(void)
 void vmx_state_init(void)
 {
 	known.scalars = known.segs = false;
+	known.efer = rdmsr(MSR_IA32_EFER);
+	for (unsigned i = 0; i < REAL_COUNT; i++)
+		known.msr[i] = rdmsr(msrs[i].index);
 	vmcs_write(VMCS_CR0_MASK, ~CR0_GUEST_OWNS);
 	vmcs_write(VMCS_CR4_MASK, ~cr4_guest_owns());
 }
@@ -94,12 +123,25 @@ static void load_blocking(struct vcpu *v)
 	v->db_dr6 = v->db_pending ? pending & PENDING_BP : 0;
 }
 
+/* Outside IA-32e mode the upper halves mean nothing. */
+static u64 address(const struct vcpu *v, u64 value)
+{
+	return vcpu_long_mode(v) ? value : (u32)value;
+}
+
 static void load_core(struct vcpu *v)
 {
-	v->rip = (u32)take(SC_RIP);
-	v->gpr[R_SP] = (u32)take(SC_RSP);
+	v->rip = address(v, take(SC_RIP));
+	v->gpr[R_SP] = address(v, take(SC_RSP));
 	v->rflags = take(SC_RFLAGS);
 	load_blocking(v);
+}
+
+/* In 64-bit mode the bases of FS and GS count with a null selector, too. */
+static bool has_base(const struct vcpu *v, int seg)
+{
+	return !(v->seg[seg].ar & AR_UNUSABLE) ||
+	       (vcpu_long_mode(v) && (seg == SEG_FS || seg == SEG_GS));
 }
 
 static void load_segment(struct vcpu *v, int seg)
@@ -108,15 +150,14 @@ static void load_segment(struct vcpu *v, int seg)
 
 	s->sel = (u16)vmcs_read(VMCS_SEG(SELECTOR, seg));
 	s->ar = (u32)vmcs_read(VMCS_SEG(AR, seg));
-	if (s->ar & AR_UNUSABLE) {
-		s->ar = AR_UNUSABLE;
-		s->base = 0;
-		s->limit = 0;
-	} else {
-		s->ar &= AR_KEPT;
-		s->base = (u32)vmcs_read(VMCS_SEG(BASE, seg));
+	if (seg == SEG_SS) /* good even if SS is unusable */
+		v->cpl = (u8)bits_get(s->ar, 6, 5);
+	s->ar &= s->ar & AR_UNUSABLE ? AR_UNUSABLE : AR_KEPT;
+	s->base = s->limit = 0;
+	if (has_base(v, seg))
+		s->base = address(v, vmcs_read(VMCS_SEG(BASE, seg)));
+	if (!(s->ar & AR_UNUSABLE))
 		s->limit = (u32)vmcs_read(VMCS_SEG(LIMIT, seg));
-	}
 	known.seg[seg] = *s;
 }
 
@@ -124,7 +165,6 @@ static void load_segs(struct vcpu *v)
 {
 	for (int seg = SEG_ES; seg < SEG_COUNT; seg++)
 		load_segment(v, seg);
-	v->cpl = (u8)bits_get(v->seg[SEG_SS].ar, 6, 5);
 	v->gdtr.base = take(SC_GDTR_BASE);
 	v->gdtr.limit = (u16)take(SC_GDTR_LIMIT);
 	v->idtr.base = take(SC_IDTR_BASE);
@@ -138,6 +178,9 @@ static void load_control(struct vcpu *v)
 	v->cr0 = (v->cr0 & ~CR0_GUEST_OWNS) | (take(SC_CR0) & CR0_GUEST_OWNS);
 	v->cr4 = (v->cr4 & ~owns) | (take(SC_CR4) & owns);
 	v->cr2 = read_cr2(); /* nothing of ours faults on a page */
+	if (vcpu_long_mode(v)) /* SWAPGS does not exit */
+		v->kernel_gs_base = known.msr[REAL_KERNEL_GS_BASE] =
+			rdmsr(MSR_IA32_KERNEL_GS_BASE);
 }
 
 void vmx_state_load(unsigned groups)
@@ -214,6 +257,8 @@ static void want_others(const struct vcpu *v, u64 want[SC_COUNT])
 	want[SC_SYSENTER_ESP] = v->sysenter_esp;
 	want[SC_SYSENTER_EIP] = v->sysenter_eip;
 	want[SC_TSC_OFFSET] = v->tsc_offset;
+	want[SC_ENTRY_CONTROLS] = vmx.controls.value[VMX_ENTRY] |
+				  (vcpu_long_mode(v) ? ENTRY_CTL_GUEST_64 : 0);
 }
 
 static void store_scalars(const u64 want[SC_COUNT], unsigned from, unsigned to)
@@ -232,6 +277,16 @@ static bool same_segment(const struct segment *a, const struct segment *b)
 	       a->sel == b->sel;
 }
 
+/* Of an unusable SS the DPL is still the CPL. */
+static u32 segment_ar(const struct vcpu *v, int seg)
+{
+	u32 ar = v->seg[seg].ar;
+
+	if (seg == SEG_SS && (ar & AR_UNUSABLE))
+		ar |= (u32)v->cpl << AR_DPL_SHIFT;
+	return ar;
+}
+
 static void store_segs(const struct vcpu *v)
 {
 	for (int seg = SEG_ES; seg < SEG_COUNT; seg++) {
@@ -243,7 +298,7 @@ static void store_segs(const struct vcpu *v)
 		vmcs_write(VMCS_SEG(SELECTOR, seg), s->sel);
 		vmcs_write(VMCS_SEG(BASE, seg), s->base);
 		vmcs_write(VMCS_SEG(LIMIT, seg), s->limit);
-		vmcs_write(VMCS_SEG(AR, seg), s->ar);
+		vmcs_write(VMCS_SEG(AR, seg), segment_ar(v, seg));
 	}
 	known.segs = true;
 }
@@ -260,6 +315,23 @@ static void store_breakpoints(const struct vcpu *v)
 			 :
 			 : "r"(v->dr[0]), "r"(v->dr[1]), "r"(v->dr[2]),
 			   "r"(v->dr[3]));
+}
+
+/* SYSCALL is #UD outside 64-bit mode whatever these hold. */
+static void store_msrs(const struct vcpu *v)
+{
+	u64 efer = (known.efer & ~EFER_SCE) | (v->efer & EFER_SCE);
+
+	if (!vcpu_long_mode(v))
+		return;
+	if (efer != known.efer)
+		wrmsr(MSR_IA32_EFER, known.efer = efer);
+	for (unsigned i = 0; i < REAL_COUNT; i++) {
+		u64 want = *(const u64 *)((const u8 *)v + msrs[i].offset);
+
+		if (want != known.msr[i])
+			wrmsr(msrs[i].index, known.msr[i] = want);
+	}
 }
 
 void vmx_state_store(void)
@@ -280,6 +352,7 @@ void vmx_state_store(void)
 		store_scalars(want, SC_CORE_COUNT, SC_COUNT);
 		store_segs(v);
 		store_breakpoints(v);
+		store_msrs(v);
 		if (read_cr2() != v->cr2)
 			write_cr2(v->cr2);
 		if (v->x87_ours)

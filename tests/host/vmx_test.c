@@ -387,7 +387,6 @@ static void test_runnable_protected(void)
 
 	RUNNABLE(true, );
 	RUNNABLE(false, v.cr0 &= ~CR0_PE);
-	RUNNABLE(false, v.efer |= EFER_LMA);
 	RUNNABLE(false, v.activity = ACT_SHUTDOWN);
 	RUNNABLE(false, v.shadow = SHADOW_STI);
 	RUNNABLE(true, (v.shadow = SHADOW_STI, v.rflags |= EFLAGS_IF));
@@ -412,6 +411,42 @@ static void test_runnable_protected(void)
 	v.nmi_blocked = 1;
 	CHECK(vmx_state_runnable(&v, true));
 	CHECK(!vmx_state_runnable(&v, false));
+}
+
+static void make_64bit(struct vcpu *v)
+{
+	flat(v);
+	v->efer |= EFER_LME | EFER_LMA;
+	v->cr4 |= CR4_PAE;
+	v->cr0 |= CR0_PG;
+	v->seg[SEG_CS].ar = (v->seg[SEG_CS].ar & ~(u32)AR_DB) | AR_L;
+	v->rip = HIGH;
+}
+
+#define RUNNABLE_64(expect, change)                                       \
+	do {                                                              \
+		make_64bit(&v);                                           \
+		change;                                                   \
+		CHECK(vmx_state_runnable(&v, true) == (expect));          \
+	} while (0)
+
+static void test_runnable_long(void)
+{
+	struct vcpu v;
+
+	RUNNABLE_64(true, );
+	RUNNABLE_64(false, v.rip = NOT_CANONICAL);
+	RUNNABLE_64(false, v.seg[SEG_CS].ar |= AR_DB);
+	RUNNABLE_64(true, (seg_null(&v.seg[SEG_SS]), v.seg[SEG_SS].sel = 0));
+	RUNNABLE_64(false, (seg_null(&v.seg[SEG_SS]), v.seg[SEG_SS].sel = 1));
+	RUNNABLE_64(true, v.seg[SEG_GS].base = HIGH);
+	RUNNABLE_64(false, v.seg[SEG_DS].base = HIGH);
+	RUNNABLE_64(false, v.seg[SEG_TR].ar = AR_P | SYS_TSS16_BUSY);
+	/* Compatibility mode. */
+	RUNNABLE_64(true, (v.seg[SEG_CS].ar ^= AR_L | AR_DB, v.rip = 0));
+	RUNNABLE_64(false, v.seg[SEG_CS].ar ^= AR_L | AR_DB);
+	/* L means nothing in legacy modes, but entry has no word for that. */
+	RUNNABLE(false, v.seg[SEG_CS].ar |= AR_L);
 }
 
 static void test_runnable_vm86(void)
@@ -471,6 +506,7 @@ int main(void)
 	test_first_generation();
 	test_selection();
 	test_runnable_protected();
+	test_runnable_long();
 	test_runnable_vm86();
 	test_events();
 	return test_end("vmx");
