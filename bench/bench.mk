@@ -37,10 +37,13 @@ $O/bench/translator: $(TRANSLATOR_SRC) $O/host/bt/stubs.asm.o $O/host/tests/host
 	$(Q)mkdir -p $(@D) && $(HOSTCC) $(COMMON) -O2 -fno-strict-aliasing -Wl,-z,noexecstack \
 		$(filter %.c %.o,$^) -o $@
 
+# The one that python3-matplotlib is for.
+DEBIAN_PYTHON := $(or $(wildcard /usr/bin/python3),python3)
+
 .PHONY: bench bench-quick bench-parts
 bench bench-quick: deps
 	$(Q)$(MAKE) --no-print-directory all guest bench-parts
-	$(Q)bench/run.py $(if $(filter bench-quick,$@),--quick)
+	$(Q)$(DEBIAN_PYTHON) bench/run.py $(if $(filter bench-quick,$@),--quick)
 
 bench-parts: $O/bench/translator $(PROGRAM_IMAGES)
 

@@ -16,6 +16,7 @@ void *palloc(u64 pages, u64 align);
 void *palloc_low(u64 pages); /* below 4 GiB */
 void palloc_free(void *p, u64 pages); /* poisons */
 u64 palloc_free_bytes(void);
+u64 palloc_total_bytes(void); /* all that there was to give */
 
 hpa_t host_phys(const void *p); /* of a direct-map or image address */
 void *host_virt(hpa_t pa);      /* direct-map address */

@@ -23,6 +23,5 @@ struct host_memory {
 void palloc_init(const struct host_memory *m);
 /* Second stage, after paging_init(): all of it. */
 void palloc_init_high(void);
-u64 palloc_total_bytes(void);
 
 #endif

@@ -59,6 +59,14 @@ static unsigned audit(const struct vm *vm)
 	return shadow_audit(vm->shadow, &mode);
 }
 
+/* Pages of the monitor's own, without its image. */
+static u64 monitor_bytes(const struct vm *vm)
+{
+	u64 used = palloc_total_bytes() - palloc_free_bytes();
+
+	return used - MIN(used, vm->config.mem_bytes);
+}
+
 static void print_json(const struct vm *vm, enum vm_end end, u32 status)
 {
 	bool audited = vm->config.audit && vm->shadow;
@@ -66,11 +74,12 @@ static void print_json(const struct vm *vm, enum vm_end end, u32 status)
 
 	console_printf("penumbra-json: {\"end\": \"%s\", \"status\": %u, "
 		       "\"engine\": \"%s\", \"mem\": %llu, \"tsc_hz\": %llu, "
-		       "\"insn_count\": %llu",
+		       "\"insn_count\": %llu, \"monitor_bytes\": %llu",
 		       vm_end_text(end), status, vm->config.engine->name,
 		       (unsigned long long)vm->config.mem_bytes,
 		       (unsigned long long)host_tsc_hz(),
-		       (unsigned long long)vm->v->insn_count);
+		       (unsigned long long)vm->v->insn_count,
+		       (unsigned long long)monitor_bytes(vm));
 	for (int i = 0; i < CNT_COUNT; i++)
 		console_printf(", \"%s\": %llu", counter_name((enum counter)i),
 			       (unsigned long long)counters[i]);

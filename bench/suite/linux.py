@@ -55,13 +55,20 @@ def run(on, engine, percent, options="", workloads=True):
             "workloads": parse(log), "stats": out.stats}
 
 
-def measure(quick, tell=lambda text: None):
+def try_run(result, key, tell, failed, *how):
+    tell(f"Linux {key}")
+    try:
+        result[key] = run(*how)
+    except ValueError as why:
+        failed(f"Linux {key}: {why}")
+
+
+def measure(quick, tell=lambda text: None, failed=print):
+    """failed(text): a run that gave no figures; the others go on."""
     result = {}
     for (on, engine), percent in (QUICK if quick else FULL).items():
-        tell(f"Linux {on}/{engine}")
-        result[f"{on}/{engine}"] = run(on, engine, percent)
+        try_run(result, f"{on}/{engine}", tell, failed, on, engine, percent)
     if not quick:
-        tell("Linux qemu/bt with a small cache")
-        result["qemu/bt/cache=1M"] = run("qemu", "bt", 0, "cache=1M",
-                                         workloads=False)
+        try_run(result, "qemu/bt/cache=1M", tell, failed, "qemu", "bt", 0,
+                "cache=1M", False)
     return result

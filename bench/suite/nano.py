@@ -79,7 +79,8 @@ def difference(first, second, name):
     return abs(a - b) / max(a, b, 1.0)
 
 
-def measure(quick, tell=lambda text: None):
+def measure(quick, tell=lambda text: None, failed=print):
+    """failed(text): a run that gave no figures; the others go on."""
     result = {}
     for on, engines in (QUICK if quick else ENGINES).items():
         for engine in engines:
@@ -88,8 +89,11 @@ def measure(quick, tell=lambda text: None):
                     continue
                 key = f"{on}/{engine}" + ("/pae" if pae else "")
                 tell(f"nanobench {key}")
-                result[key] = run(on, engine, pae)
-    if not quick:
+                try:
+                    result[key] = run(on, engine, pae)
+                except ValueError as why:
+                    failed(f"nanobench {key}: {why}")
+    if not quick and "bochs/bt" in result:
         tell("nanobench bochs/bt again")
         again = run("bochs", "bt")
         result["spread"] = spread(result["bochs/bt"], again)

@@ -69,6 +69,11 @@ void palloc_free(void *p, u64 pages)
 	free(p);
 }
 
+u64 palloc_total_bytes(void)
+{
+	return GIB(1);
+}
+
 u64 palloc_free_bytes(void)
 {
 	return GIB(1);

@@ -9,6 +9,7 @@
 #define palloc_low real_palloc_low
 #define palloc_free real_palloc_free
 #define palloc_free_bytes real_palloc_free_bytes
+#define palloc_total_bytes real_palloc_total_bytes
 #define host_virt real_host_virt
 #define host_phys real_host_phys
 #include "kernel/palloc.c"

@@ -8,7 +8,7 @@ import sys
 from .case import BUILD, ROOT, Case, command
 
 sys.path.insert(0, str(ROOT / "bench"))
-from suite import linux, nano, programs  # noqa: E402
+from suite import cost, linux, nano, programs, report, targets  # noqa: E402
 
 TRANSLATOR = BUILD / "bench/translator"
 # Host instructions an operation may take in the cache: exact, so no slack.
@@ -128,6 +128,66 @@ def workloads():
     assert forks["user_entries"] >= 2 and forks["hidden_faults"] > 0, forks
 
 
+def row(ticks, **events):
+    return {"n": 10, "ticks": ticks, "events": events}
+
+
+def canned():
+    """A run as bench/run.py makes it, with figures that are easy to check."""
+    fault = "true page fault"
+    forks = {"hidden_faults": 9.0}
+    part = {"boot_seconds": 5.0, "stats": None}
+    return {
+        "machine": {"date": "today"}, "failed": ["nanobench x: timeout"],
+        "nano": {
+            "bochs/bare": {fault: row(4.0)},
+            "bochs/bt": {fault: row(604.0, guest_faults=1, host_faults=1)},
+            "bochs/vmx": {fault: row(4.0, vm_exits=0.5)}},
+        "linux": {
+            "qemu/bare": {**part, "boot_ticks": 100.0, "workloads": {
+                "forkwait": row(10.0)}},
+            "qemu/bt": {**part, "boot_ticks": 150.0, "workloads": {
+                "forkwait": row(30.0, **forks)}}},
+        "size": {"image": 1 << 20}}
+
+
+def judged():
+    """Targets: met, missed, not measured; at most and at least."""
+    said = {t["name"]: t for t in targets.judge(canned())}
+    boot = said["boot to shell, bt on QEMU / bare"]
+    assert boot["value"] == 1.5 and boot["met"], boot
+    forks = said["fork + exit + wait, bt on QEMU / bare"]
+    assert forks["value"] == 3 and not forks["met"], forks
+    assert said["true page fault, bt: monitor instructions"]["met"]
+    assert not said["true page fault, vmx: exits"]["met"]
+    assert said["hidden_faults a fork, bt on QEMU"]["met"]
+    assert not said["image, KiB"]["met"]
+    assert "translated / native, worst" not in said, "it was not measured"
+    least = targets.Row("least", 2, lambda run: 3, least=True).judge({})
+    assert least["met"], least
+
+
+def modelled():
+    """Events priced: a fault of the guest's own costs all but bt one."""
+    line = cost.table(canned()["nano"])[0]
+    weight = cost.weights()[0]["Penryn (2007)"]
+    cycles = {engine: line[engine]["cycles"]["Penryn (2007)"]
+              for engine in ("bare", "bt", "vmx")}
+    assert cycles["bare"] == 4 + weight["fault"], cycles
+    assert cycles["bt"] == 604 + weight["fault"], cycles
+    assert cycles["vmx"] == 4 + .5 * weight["exit"] + weight["fault"], cycles
+
+
+def reported():
+    run = canned()
+    run["targets"] = targets.judge(run)
+    page = report.markdown(run, ["linux"])
+    for text in ("## Targets", "| boot to shell | 100.0 | 150.0 (1.50x) |",
+                 "nanobench x: timeout", "1093 / 3927 / 11242",
+                 "](linux.svg)"):
+        assert text in page, f"not in the report: {text}"
+
+
 def cases():
     for path in sorted((ROOT / "bench/programs").glob("*.c")):
         built = BUILD / "bench/programs" / path.stem
@@ -136,6 +196,9 @@ def cases():
     yield Case("bench/steps", steps)
     yield Case("bench/refuses", refuses)
     yield Case("bench/derived", derived)
+    yield Case("bench/judged", judged)
+    yield Case("bench/modelled", modelled)
+    yield Case("bench/reported", reported)
     yield Case("bench/nano-parsed", nano_parsed)
     yield Case("bench/linux-parsed", linux_parsed)
     yield Case("bench/linux", workloads)

@@ -42,6 +42,16 @@ def compare():
     assert done.stdout.count("exit-port") == 3, done.stdout
 
 
+def compare_json():
+    done = launch("compare", "--json", "--engines", "bare,bt", "--multiboot",
+                  HELLO, "--expect", "sum 5050")
+    assert done.returncode == 0, done.stderr[-500:]
+    rows = json.loads(done.stdout)
+    assert rows["bare"]["spans"]["sum 5050"]["seconds_ratio"] == 1, rows
+    assert rows["bt"]["spans"]["end"]["seconds"] > 0, rows["bt"]["spans"]
+    assert rows["bt"]["stats"]["engine"] == "bt", rows["bt"]["stats"]
+
+
 def iso():
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "own.iso"
@@ -60,4 +70,5 @@ def cases():
     yield Case("launcher/expect-seen", status, 0, *hello, "--expect", "sum")
     yield Case("launcher/report", report)
     yield Case("launcher/compare", compare)
+    yield Case("launcher/compare-json", compare_json)
     yield Case("launcher/iso", iso)

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 
-from .compare import compare
+from .compare import compare, compare_json
 from .diverge import add_diverge, diverge
 from .gdb import DEFAULT_PORT, add_gdb, run_gdb, run_monitor
 from .guest import Guest, GuestError, guest_iso
@@ -96,6 +96,8 @@ def parser():
     comp = verbs.add_parser("compare", help="run one guest on each engine")
     comp.add_argument("--engines", default="bare,interp,bt",
                       metavar="A,B,...", help="default bare,interp,bt")
+    comp.add_argument("--json", action="store_true",
+                      help="print JSON in place of the table")
     add_guest(comp)
     add_machine(comp)
     add_diverge(verbs, add_guest)
@@ -181,7 +183,7 @@ def run_compare(args):
     if args.report:
         rows = {engine: out.as_dict() for engine, out in outs.items()}
         pathlib.Path(args.report).write_text(json.dumps(rows, indent=2))
-    print(compare(outs))
+    print(compare_json(outs) if args.json else compare(outs))
     return max(out.status for out in outs.values())
 
 

@@ -7,6 +7,7 @@ there are the guest's TSC ticks too; on Bochs a tick is an instruction, of the
 guest or the monitor, or a moment of HLT, and runs repeat exactly. Ratios are
 against the first engine. Below: exits of the hardware by reason.
 """
+import json
 
 
 def cell(took, base, unit):
@@ -53,3 +54,20 @@ def compare(outs):
     return "\n".join(
         "  ".join(text.ljust(width) for text, width in zip(row, widths))
         .rstrip() for row in table)
+
+
+def compare_json(outs):
+    """By engine: how it ended, its statistics, and by mark the seconds and
+    TSC ticks from the guest's entry, with their ratios to the first engine."""
+    first = next(iter(outs.values()))
+    return json.dumps({engine: {**out.as_dict(), "spans": {
+        mark: span_row(out, first, mark) for mark in out.marks
+        if mark != "entry"}} for engine, out in outs.items()}, indent=1)
+
+
+def span_row(out, first, mark):
+    row = {"seconds": out.span(mark), "ticks": out.tick_span(mark)}
+    for key, base in (("seconds", first.span(mark)),
+                      ("ticks", first.tick_span(mark))):
+        row[f"{key}_ratio"] = row[key] / base if row[key] and base else None
+    return row

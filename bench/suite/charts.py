@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""Pictures of a run, as SVG and PNG."""
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib import pyplot  # noqa: E402
+
+from . import cost  # noqa: E402
+
+COLOURS = {"bare": "#9aa0a6", "bt": "#1f6feb", "vmx": "#d9731a",
+           "interp": "#8250df", "qemu": "#2da44e",
+           "software": "#a5c8ff", "hardware": "#f5c9a4"}
+
+
+def save(figure, folder, name):
+    figure.tight_layout()
+    for kind in ("svg", "png"):
+        figure.savefig(folder / f"{name}.{kind}", dpi=110)
+    pyplot.close(figure)
+    return name
+
+
+def bars(axes, labels, series, log=False):
+    """Horizontal groups, the first label on top."""
+    height = 0.8 / len(series)
+    for i, (name, values) in enumerate(series.items()):
+        at = [y + (i - (len(series) - 1) / 2) * height
+              for y in range(len(labels))]
+        axes.barh(at, [v or 0 for v in values], height, label=name,
+                  color=COLOURS.get(name.split(",")[0]))
+    axes.set_yticks(range(len(labels)), labels)
+    axes.invert_yaxis()
+    if log:
+        axes.set_xscale("log")
+    axes.grid(axis="x", alpha=.3)
+    axes.legend()
+
+
+def programs(run, folder):
+    rows = run["programs"]["rows"]
+    figure, axes = pyplot.subplots(figsize=(8, 5.5))
+    bars(axes, [row["name"] for row in rows],
+         {"bt": [row["ratio"] for row in rows],
+          "qemu": [row["qemu"] / row["native"] for row in rows]})
+    axes.axvline(1, color="black", linewidth=.8)
+    axes.set_xlabel("time, native = 1")
+    axes.set_title("32-bit programs on the real CPU: bt and qemu-i386")
+    return save(figure, folder, "programs")
+
+
+def nano(run, folder):
+    """Ours modelled for the oldest generation beside the paper's."""
+    lines = {line["name"]: line for line in cost.table(run["nano"])}
+    rows = [row for row in cost.paper()["rows"] if row["row"] in lines]
+    every, _ = cost.weights()
+    oldest = next(iter(every))
+
+    def ours(engine):
+        return [lines[row["row"]].get(engine, {}).get("cycles", {})
+                .get(oldest) for row in rows]
+
+    figure, axes = pyplot.subplots(figsize=(8, 6.5))
+    bars(axes, [row["paper"] for row in rows], {
+        "bt, modelled": ours("bt"),
+        "software, paper": [row["software"] for row in rows],
+        "vmx, modelled": ours("vmx"),
+        "hardware, paper": [row["hardware"] for row in rows]}, log=True)
+    axes.set_xlabel(f"cycles; modelled for {oldest}")
+    axes.set_title("Nanobenchmarks beside Adams and Agesen, 2006")
+    return save(figure, folder, "nanobench")
+
+
+def linux(run, folder):
+    parts = run["linux"]
+    keys = [key for key in parts if key.count("/") == 1 and
+            not key.endswith("/bare")]
+    names = list(parts[keys[0]]["workloads"])
+
+    def ratio(key, name):
+        base = parts[key.split("/")[0] + "/bare"]
+        if name == "boot":
+            return parts[key]["boot_ticks"] / base["boot_ticks"]
+        mine = parts[key]["workloads"].get(name)
+        theirs = base["workloads"].get(name)
+        return mine["ticks"] / theirs["ticks"] if mine and theirs else None
+
+    figure, axes = pyplot.subplots(figsize=(8, 6.5))
+    bars(axes, ["boot", *names], {
+        f"{key.split('/')[1]}, {key.split('/')[0]}":
+        [ratio(key, name) for name in ("boot", *names)] for key in keys},
+        log=True)
+    axes.axvline(1, color="black", linewidth=.8)
+    axes.set_xlabel("TSC ticks, the bare machine on the same emulator = 1")
+    axes.set_title("Linux guests: boot and workloads")
+    return save(figure, folder, "linux")
+
+
+def times(run, folder):
+    from .report import TIMES, share
+    parts = {key: part["stats"] for key, part in run["linux"].items()
+             if part["stats"]}
+    figure, axes = pyplot.subplots(figsize=(8, 3))
+    left = [0.0] * len(parts)
+    for text, key in TIMES:
+        values = [share(stats, key) for stats in parts.values()]
+        axes.barh(list(parts), values, left=left, label=text)
+        left = [a + b for a, b in zip(left, values)]
+    axes.invert_yaxis()
+    axes.set_xlim(0, 100)
+    axes.set_xlabel("per cent of all ticks")
+    axes.set_title("Where the time goes: boot and workloads")
+    axes.legend(loc="lower center", bbox_to_anchor=(.5, -.65), ncol=4)
+    return save(figure, folder, "times")
+
+
+def draw(run, folder):
+    """The names of what was drawn."""
+    drawn = []
+    if "programs" in run:
+        drawn.append(programs(run, folder))
+    if "bochs/bt" in run.get("nano", {}):
+        drawn.append(nano(run, folder))
+    if any(key.endswith("/bt") for key in run.get("linux", {})):
+        drawn += [linux(run, folder), times(run, folder)]
+    return drawn
