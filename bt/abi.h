@@ -25,7 +25,8 @@
  * Memory operands of translated code
  *   guest memory   always with the 67h prefix
  *   vcpu           [r15 + constant], within the vcpu page
- *   nothing else   (the target table is used by the indirect stub only)
+ *   nothing else   but what an indirect branch ends in: the look-up in the
+ *                  target table, one fixed sequence (gen_look_up())
  *
  * Where the guest is
  *   v->rip is stale inside translated code, except at calls of the callout,
@@ -57,7 +58,7 @@ struct bt_plain {
 	 * the mode, bt_tag_space(). Changing it forgets every entry at once.
 	 */
 	u64 tag_space;
-	u64 ind_hits, ind_misses; /* of the indirect stub, in the table */
+	u64 ind_misses; /* look-ups in the target table that failed */
 };
 
 _Static_assert(sizeof(struct bt_plain) <= sizeof(((struct vcpu *)0)->engine),
@@ -99,8 +100,8 @@ static inline u64 bt_tag_space(u32 gen, u32 mode)
  * code may reach. CALL stubs are called and find their caller by the return
  * address; JMP stubs are jumped to.
  *   link     a direct exit that is not linked yet: bt_on_link
- *   indirect r8d (zero-extended) = EIP to go on at: target table, on a miss
- *            bt_on_dispatch with v->rip = that EIP
+ *   miss     r8d (zero-extended) = EIP to go on at, which was not in the
+ *            target table: bt_on_dispatch with v->rip = that EIP
  *   callout  v->rip is set: bt_on_callout interprets one instruction; may
  *            return right behind the call
  *   interp   as callout, but never returns: the last thing in a block
@@ -112,7 +113,7 @@ static inline u64 bt_tag_space(u32 gen, u32 mode)
 	X(link, CALL)                                                     \
 	X(callout, CALL)                                                  \
 	X(stale, CALL)                                                    \
-	X(indirect, JMP)                                                  \
+	X(miss, JMP)                                                      \
 	X(interp, JMP)                                                    \
 	X(exit, JMP)
 
@@ -127,12 +128,9 @@ enum bt_stub {
 BT_STUBS(X)
 #undef X
 /*
- * The indirect stub up to here changes nothing but r8-r11 and (restored) rcx
- * and calls no C: an event in it is stepped forward like translated code. An
- * event in any other stub may just let it go on: they all end in bt_resume or
+ * An event in a stub may just let it go on: they all end in bt_resume or
  * bt_leave, which test for events.
  */
-extern const u8 bt_stub_indirect_miss[];
 
 /* Address and kind of a stub, for the translator and the verifier. */
 const u8 *bt_stub_address(enum bt_stub stub);

@@ -185,6 +185,13 @@ void emit_load(struct emit *e, u8 dst, struct mem mem)
 	emit_rm(e, 0x8b, dst, mem);
 }
 
+void emit_load_wide(struct emit *e, u8 dst, struct mem mem)
+{
+	emit_enc(e, &(struct enc){ .wide = true, .opcode = 0x8b,
+				   .has_modrm = true, .reg = dst,
+				   .has_mem = true, .mem = mem });
+}
+
 void emit_store(struct emit *e, struct mem mem, u8 src)
 {
 	emit_rm(e, 0x89, src, mem);

@@ -77,6 +77,7 @@ void emit_ri(struct emit *e, u8 ext, u8 rm, u32 imm);
 void emit_mov(struct emit *e, u8 dst, u8 src);
 void emit_mov_wide(struct emit *e, u8 dst, u8 src);
 void emit_load(struct emit *e, u8 dst, struct mem mem);
+void emit_load_wide(struct emit *e, u8 dst, struct mem mem);
 void emit_store(struct emit *e, struct mem mem, u8 src);
 void emit_store_imm(struct emit *e, struct mem mem, u32 imm);
 void emit_store_imm8(struct emit *e, struct mem mem, u8 imm);

@@ -317,7 +317,6 @@ static void bt_run(struct vcpu *v, struct vcpu_exit *exit)
 	if (!bt.root.a)
 		bt_mode_changed(v, MODE_CR3 | MODE_PAGING | MODE_OTHER);
 	run_until_exit(v, exit);
-	counters[CNT_IND_HITS] = bt_plain(v)->ind_hits;
 	counters[CNT_IND_MISSES] = bt_plain(v)->ind_misses;
 }
 

@@ -34,13 +34,6 @@ static bool in_cache(u64 rip)
 	return rip - (u64)c->exec < c->size;
 }
 
-/* The part of the indirect stub that counts as translated code. */
-static bool in_indirect_stub(u64 rip)
-{
-	return rip - (u64)bt_stub_indirect <
-	       (u64)(bt_stub_indirect_miss - bt_stub_indirect);
-}
-
 /* The guest instruction that is left; it and those behind it in the block were
  * counted at the block's entry and are not due. */
 static u32 guest_eip(const struct host_frame *f)
@@ -99,8 +92,8 @@ static void cache_fault(struct host_frame *f)
 }
 
 /*
- * A boundary where events may be delivered: leave there. A stub other than
- * the indirect one ends in a test for events, so it may just run.
+ * A boundary where events may be delivered: leave there. A stub ends in a test
+ * for events, so it may just run.
  */
 static void step_forward(struct host_frame *f)
 {
@@ -110,8 +103,6 @@ static void step_forward(struct host_frame *f)
 	count(CNT_STEPS);
 	f->rflags |= EFLAGS_TF;
 	bt.stepping = true;
-	if (in_indirect_stub(f->rip))
-		return;
 	if (!in_cache(f->rip)) {
 		f->rflags &= ~EFLAGS_TF;
 		bt.stepping = false;
@@ -179,7 +170,7 @@ void bt_irq(struct host_frame *f)
 		user_interrupt(f);
 		return;
 	}
-	if (!in_cache(f->rip) && !in_indirect_stub(f->rip))
+	if (!in_cache(f->rip))
 		return;
 	clean_flags(f);
 	if (bt.env.v->attention && !bt.stepping)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Control flow. Each of these ends its block: direct targets are exits that
- * get linked, indirect ones go through the target table. A call pushes the
- * guest's own return address.
+ * get linked, indirect ones look their target up in the target table. A call
+ * pushes the guest's own return address.
  */
 #include "bt/xlate.h"
 
@@ -61,12 +61,6 @@ static void push_return(struct xlate *x)
 	emit_lea(&x->e, H_12, mem_at(H_12, -4));
 }
 
-static void go_indirect(struct xlate *x)
-{
-	emit_rel32(&x->e, 0xe9, bt_stub_address(BT_STUB_indirect));
-	x->done = true;
-}
-
 bool gen_call(struct xlate *x)
 {
 	if (!stack_ok(x))
@@ -93,7 +87,7 @@ bool gen_call_ind(struct xlate *x)
 	if (!stack_ok(x) || !load_target(x))
 		return false;
 	push_return(x);
-	go_indirect(x);
+	gen_look_up(x);
 	return true;
 }
 
@@ -101,7 +95,7 @@ bool gen_jmp_ind(struct xlate *x)
 {
 	if (!near32(x) || !load_target(x))
 		return false;
-	go_indirect(x);
+	gen_look_up(x);
 	return true;
 }
 
@@ -113,6 +107,6 @@ bool gen_ret(struct xlate *x)
 		return false;
 	emit_load(&x->e, H_8, stack_mem(0));
 	emit_lea(&x->e, H_12, mem_at(H_12, (s32)(4 + release)));
-	go_indirect(x);
+	gen_look_up(x);
 	return true;
 }

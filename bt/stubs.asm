@@ -36,29 +36,9 @@ global bt_stub_interp
 bt_stub_interp:
 	BT_CALL_C bt_on_interp
 
-; r8 = EIP to go on at. The entry is at (EIP & 0ffffh) * 16, and its tag is the
-; negated tag of the target: their sum is zero on a hit. No flag is touched.
-global bt_stub_indirect
-bt_stub_indirect:
-	movzx	r9d, r8w
-	mov	r10, [r15 + PLAIN(BT_TAG_SPACE)]
-	lea	r9d, [r9 + r9]
-	mov	r11, rcx
-	lea	r10, [r10 + r8]
-	mov	rcx, [r14 + r9 * 8]
-	lea	rcx, [rcx + r10]
-	jrcxz	.hit
-	mov	rcx, r11
-	jmp	bt_stub_indirect_miss
-.hit:
-	mov	rcx, [r15 + PLAIN(BT_IND_HITS)]
-	lea	rcx, [rcx + 1]
-	mov	[r15 + PLAIN(BT_IND_HITS)], rcx
-	mov	rcx, r11
-	jmp	[r14 + r9 * 8 + 8]
-
-global bt_stub_indirect_miss
-bt_stub_indirect_miss:
+; r8 = EIP to go on at, which the target table does not know.
+global bt_stub_miss
+bt_stub_miss:
 	mov	[r15 + VCPU_RIP], r8
 	mov	r8, [r15 + PLAIN(BT_IND_MISSES)]
 	lea	r8, [r8 + 1]

@@ -7,7 +7,8 @@
  *
  * Of the general registers, rsp, r14 and r15 may not be named at all, except
  * that r15 + constant addresses the vcpu. No rule spans two instructions, so
- * that it does not matter where in the block execution begins.
+ * that it does not matter where in the block execution begins; the look-up of
+ * an indirect branch counts as one.
  */
 #include "bt/verify.h"
 
@@ -407,6 +408,33 @@ static const char *check_branch(struct pass *p, const struct vinsn *i,
 	return "a branch leaves for neither a stub nor a block's entry";
 }
 
+static s32 word_at(const u8 *at)
+{
+	return (s32)(at[0] | at[1] << 8 | at[2] << 16 | (u32)at[3] << 24);
+}
+
+/* Do the bytes from `at` on say the same, but for the two words in them? */
+static bool same_look_up(const u8 *at)
+{
+	for (unsigned n = 0; n < sizeof(verify_look_up); n++)
+		if (at[n] != verify_look_up[n] && n - LOOK_UP_SPACE >= 4 &&
+		    n - LOOK_UP_MISS >= 4)
+			return false;
+	return true;
+}
+
+static bool is_look_up(const struct pass *p, const u8 *at, const u8 *end)
+{
+	const u8 *next = p->b->exec + (at - p->b->write) + LOOK_UP_MISS + 4;
+
+	return end - at >= (s64)sizeof(verify_look_up) && same_look_up(at) &&
+	       word_at(at + LOOK_UP_SPACE) ==
+		       offsetof(struct vcpu, engine) +
+			       offsetof(struct bt_plain, tag_space) &&
+	       next + word_at(at + LOOK_UP_MISS) ==
+		       bt_stub_address(BT_STUB_miss);
+}
+
 static const char *check_insns(struct pass *p)
 {
 	const u8 *start = p->b->write, *end = start + p->b->host_len;
@@ -414,8 +442,15 @@ static const char *check_insns(struct pass *p)
 	struct vinsn i;
 
 	for (const u8 *at = start; at < end; at = i.at) {
-		const char *why = decode(&i, at, end);
+		const char *why;
 
+		if (is_look_up(p, at, end)) {
+			set_bit(p->starts, (u64)(at - start));
+			i.at = at + sizeof(verify_look_up);
+			open = false;
+			continue;
+		}
+		why = decode(&i, at, end);
 		open = true;
 		if (!why && (i.row & (V_REL8 | V_REL32)))
 			why = check_branch(p, &i, &open);

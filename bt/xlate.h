@@ -83,6 +83,8 @@ int load_rm32(struct xlate *x, u8 scratch);
 
 /* A direct exit to the guest's target; jcc: offset of the Jcc's rel32 or 0. */
 void gen_exit(struct xlate *x, u32 target, u32 jcc);
+/* To the guest's EIP in r8d, by the target table: ends the block. */
+void gen_look_up(struct xlate *x);
 /* Callout of x->insn that returns behind itself, or leaves. */
 void gen_callout(struct xlate *x);
 /* Interpret x->insn and go wherever it leads: ends the block. */

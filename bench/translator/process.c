@@ -236,14 +236,13 @@ const u8 *bt_on_stale(struct vcpu *v, const u8 *ret)
 
 /* ---- runs ------------------------------------------------------------------ */
 
-/* As in the monitor's own stepping: stubs that call C may just run. */
+/* As in the monitor's own stepping: stubs may just run. */
 static void on_trap(int sig, siginfo_t *info, void *context)
 {
 	greg_t *r = ((ucontext_t *)context)->uc_mcontext.gregs;
 	const u8 *rip = (const u8 *)r[REG_RIP];
 
-	if (bt_cache_at(&process.cache, rip) ||
-	    (rip >= bt_stub_indirect && rip < bt_stub_indirect_miss))
+	if (bt_cache_at(&process.cache, rip))
 		process.steps++;
 	else
 		r[REG_EFL] &= ~TF;

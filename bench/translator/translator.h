@@ -30,7 +30,7 @@ struct process {
 	bool verify;
 	bool ended;
 	int status;
-	u64 steps; /* host instructions in cache and stubs, while single-stepped */
+	u64 steps; /* host instructions in the cache, while single-stepped */
 };
 
 extern struct process process;

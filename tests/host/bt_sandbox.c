@@ -319,8 +319,6 @@ static void on_trap(int sig, siginfo_t *info, void *context)
 
 	sb.steps++;
 	if (!b) {
-		if (rip >= bt_stub_indirect && rip < bt_stub_indirect_miss)
-			return;
 		sb.event_taken = sb.steps >= sb.event_at;
 		r[REG_EFL] &= ~TF;
 		return;

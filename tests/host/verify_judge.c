@@ -8,6 +8,7 @@
 
 #include <Zydis/Zydis.h>
 #include <stdio.h>
+#include <string.h>
 
 struct judged {
 	ZydisDecodedInstruction insn;
@@ -270,7 +271,7 @@ static bool is_call_stub(const u8 *p)
 
 static bool is_jmp_stub(const u8 *p)
 {
-	return p == bt_stub_indirect || p == bt_stub_interp ||
+	return p == bt_stub_miss || p == bt_stub_interp ||
 	       p == bt_stub_exit;
 }
 
@@ -321,16 +322,95 @@ static const char *judge_one(const struct judged *j)
 	return why ? why : judge_operands(j);
 }
 
+/* --- the look-up of an indirect branch ----------------------------------- */
+
+/* As Zydis prints it; %s: a number that is checked by itself. */
+static const char *const look_up[] = {
+	"movzx r9d, r8w", "mov r10, [r15+%s]", "lea r9d, [r9+r9*1]",
+	"mov r11, rcx", "lea r10, [r10+r8*1]", "mov rcx, [r14+r9*8]",
+	"lea rcx, [rcx+r10*1]", "jrcxz 8", "mov rcx, r11", "jmp %s",
+	"mov rcx, r11", "jmp [r14+r9*8+0x08]",
+};
+
+static void print(const struct judged *j, char *line, u64 size)
+{
+	ZydisFormatter f;
+
+	ZydisFormatterInit(&f, ZYDIS_FORMATTER_STYLE_INTEL);
+	ZydisFormatterSetProperty(&f, ZYDIS_FORMATTER_PROP_FORCE_SIZE, 0);
+	ZydisFormatterFormatInstruction(&f, &j->insn, j->op,
+					j->insn.operand_count_visible, line,
+					size, ZYDIS_RUNTIME_ADDRESS_NONE, NULL);
+}
+
+/* Operand sizes are in the mnemonics' other operands, or in what jmp means. */
+static void drop_words(char *line, const char *words)
+{
+	char *at = strstr(line, words);
+
+	if (at)
+		memmove(at, at + strlen(words), strlen(at + strlen(words)) + 1);
+}
+
+static bool look_up_step(const struct bt_block *b, const struct judged *j,
+			 u64 at, unsigned n)
+{
+	char line[128] = "";
+
+	if (n == 1)
+		return j->insn.mnemonic == ZYDIS_MNEMONIC_MOV &&
+		       j->op[0].reg.value == ZYDIS_REGISTER_R10 &&
+		       j->op[1].type == ZYDIS_OPERAND_TYPE_MEMORY &&
+		       j->op[1].mem.base == ZYDIS_REGISTER_R15 &&
+		       j->op[1].mem.index == ZYDIS_REGISTER_NONE &&
+		       j->op[1].mem.disp.value ==
+			       offsetof(struct vcpu, engine) +
+			       offsetof(struct bt_plain, tag_space);
+	if (n == 7)
+		return j->insn.mnemonic == ZYDIS_MNEMONIC_JRCXZ &&
+		       j->op[0].imm.value.s == 8;
+	if (n == 9)
+		return j->insn.mnemonic == ZYDIS_MNEMONIC_JMP &&
+		       j->op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
+		       target_of(j, b->exec + at) == bt_stub_miss;
+	print(j, line, sizeof(line));
+	drop_words(line, "qword ptr ");
+	return !strcmp(line, look_up[n]);
+}
+
+/* Its length if it is here, else 0. */
+static u64 look_up_length(const struct bt_block *b, u64 from)
+{
+	u64 at = from;
+	struct judged j;
+
+	for (unsigned n = 0; n < ARRAY_SIZE(look_up); n++) {
+		if (at >= b->host_len ||
+		    !decode(&j, b->write + at, b->host_len - at) ||
+		    !look_up_step(b, &j, at, n))
+			return 0;
+		at += j.insn.length;
+	}
+	return at - from;
+}
+
 const char *judge_block(const struct bt_cache *c, const struct bt_block *b)
 {
 	static struct judged insns[BT_BLOCK_BYTES];
-	static u8 starts[BT_BLOCK_BYTES];
+	static u8 starts[BT_BLOCK_BYTES], look_ups[BT_BLOCK_BYTES];
 	const char *why = NULL;
 	u64 at = 0;
 
 	for (u64 n = 0; n < b->host_len; n++)
-		starts[n] = 0;
+		starts[n] = look_ups[n] = 0;
 	for (; at < b->host_len; at += insns[at].insn.length) {
+		u64 length = look_up_length(b, at);
+
+		if (length) {
+			starts[at] = look_ups[at] = 1;
+			insns[at].insn.length = (u8)length;
+			continue;
+		}
 		if (!decode(&insns[at], b->write + at, b->host_len - at))
 			return "Zydis cannot decode it";
 		starts[at] = 1;
@@ -339,6 +419,8 @@ const char *judge_block(const struct bt_cache *c, const struct bt_block *b)
 			return complain(why, &insns[at], at);
 	}
 	for (at = 0; at < b->host_len; at += insns[at].insn.length) {
+		if (look_ups[at])
+			continue;
 		if (is_branch(&insns[at]))
 			why = judge_branch(c, b, starts, &insns[at], at);
 		if (!why && at + insns[at].insn.length == b->host_len &&

@@ -183,7 +183,7 @@ static u64 look_up(const char *name, size_t length, const u8 *next)
 		{ "link", bt_stub_link, 0 },
 		{ "callout", bt_stub_callout, 0 },
 		{ "stale", bt_stub_stale, 0 },
-		{ "indirect", bt_stub_indirect, 0 },
+		{ "miss", bt_stub_miss, 0 },
 		{ "interp", bt_stub_interp, 0 },
 		{ "exit", bt_stub_exit, 0 },
 		{ "entry", entry->exec, 0 },

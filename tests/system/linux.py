@@ -14,7 +14,7 @@ TYPED = [("expect", PROMPT), ("send", "echo $((6 * 7))-is-it"),
 MUST_COUNT = ("exit_attention", "exit_halt", "guest_faults", "guest_page_faults",
               "interrupts_injected", "hidden_faults", "traced_writes",
               "shadow_pages_made", "cr3_loads", "blocks_translated",
-              "cache_bytes", "chained_exits", "dispatches", "indirect_hits",
+              "cache_bytes", "chained_exits", "dispatches",
               "indirect_misses", "callouts", "instructions_interpreted",
               "user_entries", "host_faults", "host_irqs", "tsc_guest",
               "tsc_monitor", "tsc_translate", "tsc_idle")
