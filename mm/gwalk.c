@@ -185,6 +185,9 @@ static bool descend(const struct gpm *g, const struct walk_mode *m,
 		    struct walk *w, u32 *cause)
 {
 	u64 both = PTE_W | PTE_U, any = 0;
+	/* A cheap test first: without one of these nothing is reserved. */
+	u64 suspect = PTE_PS | BITS(62, m->maxphyaddr) |
+		      (m->nxe ? 0 : PTE_NX);
 
 	for (unsigned level = f->levels;; level--) {
 		unsigned shift = PAGE_SHIFT + f->index_bits * (level - 1);
@@ -197,7 +200,8 @@ static bool descend(const struct gpm *g, const struct walk_mode *m,
 		if (!(e & PTE_P))
 			return false;
 		*cause = PFEC_P | PFEC_RSVD;
-		if (unlikely(e & gwalk_reserved(m, level, leaf)))
+		if (unlikely(e & suspect) &&
+		    (e & gwalk_reserved(m, level, leaf)))
 			return false;
 		w->table[level - 1] = GPA(table);
 		w->entry_gpa[level - 1] = at;
