@@ -167,12 +167,14 @@ static bool run(struct emu *e)
 {
 	bool written = false;
 	const struct operand *gpr = gpr_operand(&e->insn, &written);
-	u64 rax = gpr ? emu_reg_read(e, gpr) : 0;
+	u64 rax = gpr ? emu_reg_read(e, gpr) : emu_native_lengths(e);
 
 	if (!emu_native_insn(e, bounce, &rax))
 		return false;
 	if (written)
 		emu_reg_write(e, gpr, rax);
+	if (emu_native_gives_index(&e->insn))
+		emu_gpr_write(e->v, R_CX, 4, rax);
 	return true;
 }
 

@@ -4,7 +4,8 @@
  * The memory operand becomes [rdi] and a general register operand rax, so that
  * few distinct encodings exist; each is written once into a slot of the code
  * area (writing to code that has run is slow, most of all under an emulator).
- * A slot holds the code, a RET and padding, and so is its own key.
+ * A slot holds the code, a RET and padding, and so is its own key. The implicit
+ * operands of string compares are moved from and to rax by code around them.
  */
 #include "cpu/emu_native.h"
 
@@ -42,7 +43,7 @@ static u64 slot_hash(const u8 *slot)
 {
 	u64 v;
 
-	memcpy(&v, slot, sizeof(v)); /* no encoding is longer than 8 bytes */
+	memcpy(&v, slot, sizeof(v)); /* few encodings are longer */
 	return v * 0x9e3779b97f4a7c15ull >> 32;
 }
 
@@ -145,10 +146,13 @@ static u8 rewrite_modrm(const struct insn *insn)
 	return modrm;
 }
 
-/* REX.W stays; R and B only where they extend an XMM register. */
+/*
+ * REX.W stays; R and B only where they extend an XMM register. The lengths of
+ * a string compare are small by now.
+ */
 static u8 rewrite_rex(const struct insn *insn)
 {
-	u8 rex = insn->rex & 8;
+	u8 rex = emu_native_is_string_compare(insn) ? 0 : insn->rex & 8;
 
 	for (unsigned i = 0; i < 3; i++) {
 		const struct operand *o = &insn->opnd[i];
@@ -160,13 +164,40 @@ static u8 rewrite_rex(const struct insn *insn)
 	return rex ? 0x40 | rex : 0;
 }
 
+/* The explicit lengths: in the low bytes of rax. */
+static bool has_lengths(const struct insn *insn)
+{
+	return emu_native_is_string_compare(insn) && !(insn->opcode & 2);
+}
+
+static s64 saturate(s64 length)
+{
+	return length > 16 ? 16 : length < -16 ? -16 : length;
+}
+
+u64 emu_native_lengths(const struct emu *e)
+{
+	unsigned bits = e->insn.rex & 8 ? 64 : 32;
+	u8 first = (u8)saturate(sign_extend(e->v->gpr[R_AX], bits));
+	u8 second = (u8)saturate(sign_extend(e->v->gpr[R_DX], bits));
+
+	return first | (u64)second << 8;
+}
+
 static void encode(const struct insn *insn, u8 *slot)
 {
+	/* movsx edx, ah; movsx eax, al */
+	static const u8 unpack[] = { 0x0f, 0xbe, 0xd4, 0x0f, 0xbe, 0xc0 };
+	static const u8 mov_eax_ecx[] = { 0x89, 0xc8 };
 	static const u8 escapes[4] = { 0, 0, 0x38, 0x3a };
 	u8 prefix = mandatory_prefix(insn);
 	u8 rex = rewrite_rex(insn);
 	unsigned n = 0;
 
+	if (has_lengths(insn)) {
+		memcpy(slot, unpack, sizeof(unpack));
+		n = sizeof(unpack);
+	}
 	if (prefix)
 		slot[n++] = prefix;
 	if (rex)
@@ -180,6 +211,10 @@ static void encode(const struct insn *insn, u8 *slot)
 		slot[n++] = rewrite_modrm(insn);
 	if (insn->imm_size)
 		slot[n++] = (u8)insn->imm;
+	if (emu_native_gives_index(insn)) {
+		memcpy(slot + n, mov_eax_ecx, sizeof(mov_eax_ecx));
+		n += sizeof(mov_eax_ecx);
+	}
 	slot[n] = RET_NEAR;
 }
 

@@ -291,13 +291,18 @@ static unsigned build(u8 *p, unsigned prefix, unsigned map, unsigned opcode,
 	return n;
 }
 
-/* ModRM is [edi] or registers, and a general register is eax? */
+/*
+ * ModRM is [edi] or registers, and a general register is eax? PCMPESTRx take
+ * more than that: see pcmpstr_test.c.
+ */
 static bool same_in_both(const struct insn *insn)
 {
 	int gpr = gpr_operand(insn);
 
 	if (insn->op != OP_X87 && insn->op != OP_MMX && insn->op != OP_SSE &&
 	    insn->op != OP_EMMS)
+		return false;
+	if (insn->map == 3 && (insn->opcode & ~1) == 0x60)
 		return false;
 	return gpr < 0 || insn->opnd[gpr].reg == R_AX;
 }
