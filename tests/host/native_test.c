@@ -99,9 +99,18 @@ static const struct emu_ops ops = {
 	.fetch = fake_fetch,
 };
 
+/* Protected mode, or compatibility mode: it must make no difference. */
 static void interp_init(struct vcpu *v)
 {
+	static bool compatibility;
+
 	vcpu_reset_flat32(v, ENTRY, 0x23, 0x2b);
+	compatibility = !compatibility;
+	if (compatibility) {
+		v->cr0 |= CR0_PG;
+		v->cr4 |= CR4_PAE;
+		v->efer = EFER_LME | EFER_LMA;
+	}
 	v->cpl = 3;
 	for (unsigned i = SEG_ES; i <= SEG_GS; i++)
 		v->seg[i].ar |= AR_DPL;

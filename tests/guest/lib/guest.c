@@ -2,17 +2,10 @@
 /* The test images' library: see guest.h. */
 #include "guest.h"
 
-#include <stdarg.h>
-
-#define COM1 0x3f8
-#define EXIT_PORT 0xf4
-#define BOCHS_PORT 0x8900
-
 u64 gdt[GDT_SLOTS] ALIGNED(16);
 struct tss tss ALIGNED(16);
 struct trap last;
 bool (*trap_hook)(struct trap *t);
-u32 failures;
 
 static u64 idt[256] ALIGNED(16);
 static u8 user_stack[8192] ALIGNED(4096);
@@ -23,71 +16,6 @@ extern u32 boot_magic, boot_info, catch_esp;
 void guest_init(void);
 void trap_common(struct trap *t);
 
-static void put(char c)
-{
-	while (!(inb(COM1 + 5) & 0x20))
-		;
-	outb(COM1, (u8)c);
-}
-
-static void put_number(u32 v, u32 base, u32 width, char pad)
-{
-	char text[12];
-	u32 n = 0;
-
-	do {
-		text[n++] = "0123456789abcdef"[v % base];
-		v /= base;
-	} while (v);
-	while (n < width && n < sizeof(text))
-		text[n++] = pad;
-	while (n)
-		put(text[--n]);
-}
-
-static void put_text(const char *s)
-{
-	while (*s) {
-		if (*s == '\n')
-			put('\r');
-		put(*s++);
-	}
-}
-
-void print(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	for (; *fmt; fmt++) {
-		u32 width = 0;
-		char pad = ' ';
-
-		if (*fmt != '%') {
-			char one[2] = { *fmt, 0 };
-
-			put_text(one);
-			continue;
-		}
-		fmt++;
-		if (*fmt == '0')
-			pad = '0';
-		for (; *fmt >= '0' && *fmt <= '9'; fmt++)
-			width = width * 10 + (u32)(*fmt - '0');
-		if (*fmt == 'x')
-			put_number(va_arg(args, u32), 16, width, pad);
-		else if (*fmt == 'u')
-			put_number(va_arg(args, u32), 10, width, pad);
-		else if (*fmt == 's')
-			put_text(va_arg(args, const char *));
-		else if (*fmt == 'c')
-			put((char)va_arg(args, int));
-		else
-			put(*fmt);
-	}
-	va_end(args);
-}
-
 /* One line for a trap; the address is relative to the image. */
 void print_trap(const char *what, u32 caught)
 {
@@ -96,28 +24,6 @@ void print_trap(const char *what, u32 caught)
 	else
 		print("%s: vector %u error %x eip %x flags %x\n", what,
 		      last.vector, last.error, last.eip, last.eflags);
-}
-
-void check(bool ok, const char *what)
-{
-	if (!ok) {
-		failures++;
-		print("FAILED: %s\n", what);
-	}
-}
-
-void guest_exit(u32 status)
-{
-	const char *word = "Shutdown";
-
-	print("exit %u\n", status);
-	while (!(inb(COM1 + 5) & 0x40))
-		;
-	outb(EXIT_PORT, (u8)status);
-	while (*word)
-		outb(BOCHS_PORT, (u8)*word++);
-	for (;;)
-		__asm__ volatile("cli; hlt");
 }
 
 void trap_common(struct trap *t)
@@ -171,17 +77,6 @@ static void load_tables(void)
 	WRITE_CR(0, 0x31); /* PE, ET, NE: the firmware's caching bits go */
 }
 
-static void init_serial(void)
-{
-	static const u8 values[][2] = {
-		{ 1, 0 }, { 3, 0x80 }, { 0, 1 }, { 1, 0 }, { 3, 3 }, { 2, 7 },
-		{ 4, 3 },
-	};
-
-	for (u32 i = 0; i < ARRAY_SIZE(values); i++)
-		outb((u16)(COM1 + values[i][0]), values[i][1]);
-}
-
 void guest_init(void)
 {
 	set_desc(SEL_CODE, 0, 0xfffff, 0x9b, 0xc);
@@ -197,8 +92,7 @@ void guest_init(void)
 		set_gate(v, SEL_CODE, (void *)stub_table[v],
 			 v == 3 || v == 4 || v == 0x80 ? 0xee : 0x8e);
 	load_tables();
-	init_serial();
-	print("begin\n");
+	text_init();
 }
 
 const char *command_line(void)
@@ -208,50 +102,6 @@ const char *command_line(void)
 	if (boot_magic != 0x2badb002 || !(info[0] & 4))
 		return "";
 	return (const char *)info[4];
-}
-
-void *copy(void *to, const void *from, u32 count)
-{
-	for (u32 i = 0; i < count; i++)
-		((u8 *)to)[i] = ((const u8 *)from)[i];
-	return to;
-}
-
-void *fill(void *to, u8 value, u32 count)
-{
-	for (u32 i = 0; i < count; i++)
-		((u8 *)to)[i] = value;
-	return to;
-}
-
-/* GCC may call these for struct copies. */
-void *memcpy(void *to, const void *from, u32 count);
-void *memcpy(void *to, const void *from, u32 count)
-{
-	return copy(to, from, count);
-}
-
-void *memset(void *to, int value, u32 count);
-void *memset(void *to, int value, u32 count)
-{
-	return fill(to, (u8)value, count);
-}
-
-u32 hash(u32 h, u32 value)
-{
-	for (u32 i = 0; i < 4; i++, value >>= 8)
-		h = (h ^ (value & 0xff)) * 16777619;
-	return h;
-}
-
-u32 random(void)
-{
-	static u32 state = 2463534242u;
-
-	state ^= state << 13;
-	state ^= state >> 17;
-	state ^= state << 5;
-	return state;
 }
 
 struct user_entry { void (*fn)(void); u32 eflags; };

@@ -1,22 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a test image may use: text on COM1, exit with a status, descriptor
- * tables, exceptions caught and reported. Output must be the same on every
+ * What a 32-bit test image may use: text.h, descriptor tables, exceptions caught
+ * and reported. Output must be the same on every
  * engine: no times, no addresses that a loader chooses.
  */
 #ifndef GUEST_H
 #define GUEST_H
 
-typedef unsigned char u8;
-typedef unsigned short u16;
-typedef unsigned int u32;
-typedef unsigned long long u64;
-typedef int bool;
-
-#define PACKED	__attribute__((packed))
-#define ALIGNED(n) __attribute__((aligned(n)))
-#define NOINLINE __attribute__((noinline))
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#include "text.h"
 
 /* The library's GDT; a test may use the slots from SEL_TEST on. */
 enum {
@@ -57,39 +48,16 @@ extern bool (*trap_hook)(struct trap *t);
 
 u32 catch(void (*fn)(void *), void *arg);
 void catch_return(u32 value) __attribute__((noreturn));
-void guest_exit(u32 status) __attribute__((noreturn));
 
-/* Text: %x %u %s %c, widths as %08x. */
-void print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void print_trap(const char *what, u32 caught);
-/* Counts a failure and says so when `ok` is false. */
-void check(bool ok, const char *what);
-extern u32 failures;
 
 void set_desc(u32 sel, u32 base, u32 limit, u32 access, u32 flags);
 void set_gate(u32 vector, u32 sel, const void *entry, u32 access);
 const void *trap_entry(u32 vector); /* the library's stub */
 const char *command_line(void);
-void *copy(void *to, const void *from, u32 count);
-void *fill(void *to, u8 value, u32 count);
-u32 hash(u32 h, u32 value);
-u32 random(void); /* the same series in every run */
 
 /* Run fn at CPL 3 with the library's user stack; as catch(). */
 u32 catch_user(void (*fn)(void), u32 eflags);
-
-static inline void outb(u16 port, u8 v)
-{
-	__asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port));
-}
-
-static inline u8 inb(u16 port)
-{
-	u8 v;
-
-	__asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
-	return v;
-}
 
 static inline u32 read_flags(void)
 {
