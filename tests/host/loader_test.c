@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu/cpuid.h"
 #include "loader/internal.h"
 #include "tests/host/test.h"
 
@@ -320,6 +321,21 @@ static void run_row(const struct row *r)
 	      r->what, why ? why : "loaded");
 }
 
+/* A 64-bit kernel depends on what the guest's CPUID offers. */
+static void test_long_mode(void)
+{
+	struct image i;
+
+	makers[LINUX](&i);
+	put32(i.bytes + 0x236, 1);
+	cpuid_policy_init(NULL, CPUID_POLICY_64);
+	fresh_memory(MIB(4));
+	CHECK(!load(&i, "", NULL, 0), "refused with LM");
+	cpuid_policy_init(NULL, CPUID_POLICY_32);
+	fresh_memory(MIB(4));
+	CHECK(load(&i, "", NULL, 0), "loaded without LM");
+}
+
 /* --- command lines and initrds ------------------------------------------------------ */
 
 static const char *load_line(enum base base, size_t length, u32 kernel_max)
@@ -492,6 +508,7 @@ int main(int argc, char **argv)
 	test_multiboot_good(make_elf64, MIB(1) + 16, 512, 2048);
 	for (unsigned n = 0; n < ARRAY_SIZE(rows); n++)
 		run_row(&rows[n]);
+	test_long_mode();
 	test_cmdlines();
 	test_old_cmdline();
 	test_initrds();

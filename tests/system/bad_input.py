@@ -39,12 +39,17 @@ ROWS = (
     ("mem-too-large", "engine=bt mem=4000M", [GOOD], 256, "too little"),
     ("machine-too-small", "engine=bt mem=64M", [GOOD], 40, ""),
     ("no-vtx", "engine=vmx", [GOOD], 384, "engine=vmx"),
+    ("64-bit-kernel", "engine=bt mem=128M", [("kernel64", "linux")], 384,
+     "64-bit kernel"),
+    ("no-long-mode", "engine=interp mem=128M long-mode=off",
+     [("kernel64", "linux")], 384, "64-bit kernel"),
 )
 
 
 def files(folder):
     """The modules that the rows name, as {name: path}."""
-    made = {"image": HELLO, "kernel": BUILD / "guest/vmlinuz-686"}
+    made = {"image": HELLO, "kernel": BUILD / "guest/vmlinuz-686",
+            "kernel64": BUILD / "guest/vmlinuz-amd64"}
     kernel = made["kernel"].read_bytes()
     texts = {"empty": b"", "noise": b"\x17noise" * 4000,
              "large": bytes(40 * MIB), "cut": kernel[:len(kernel) // 2],
