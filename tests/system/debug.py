@@ -18,6 +18,8 @@ from penumbra_lib.guest import MIB, Guest, guest_iso
 from penumbra_lib.machines import MACHINES
 
 from .case import BUILD, ROOT, Case, keep_log
+from .guest import TEXT, rows
+from .linux import linux
 
 HERE = pathlib.Path(__file__).parent
 TESTS = BUILD / "guest/tests"
@@ -359,6 +361,101 @@ def interpreter_path(count):
         r"^penumbra-digest: \d+ ([0-9a-f]+) ", out, re.M)])
 
 
+def same_speed(engine, on, slow):
+    """Stops elsewhere cost nothing."""
+    rounds = 300000000 if on == "qemu" else 20000000
+    with Bench("speed", "debugee", engine, on, slow) as bench:
+        said = bench.gdb(f"""
+            set breakpoint always-inserted on
+            python speed({rounds}, 5)
+            kill
+        """, 240)
+    ratio = float(re.search(r"^speed ([0-9.]+)", said, re.M).group(1))
+    print(f"     work with 100 stops elsewhere: {ratio:.3f} times")
+    assert ratio <= 1.05, f"{ratio} times as long"
+
+
+def own_debugging(engine, on, slow):
+    """A guest's own INT3, TF and DR0-7, with stops set elsewhere: it says what
+    it says on the bare machine."""
+    row = next(row for row in rows() if row.name == "debug")
+    with Bench("own", "debug", engine, on, slow) as bench:
+        bench.gdb("""
+            break *0x1fff00
+            watch *(int *) 0x1ff000
+            rwatch *(int *) 0x1ff800
+            python gdb.Breakpoint("*0x100003")
+            continue
+        """, 120)
+        bench.wait_for("penumbra: end: the guest")
+        text = TEXT.search(bench.text)
+    assert text, "no text of the image"
+    said = text.group(1).decode(errors="replace").splitlines()
+    assert said == row.bare_text("bochs"), "not what it says bare"
+
+
+# --- Linux -------------------------------------------------------------------------
+
+SYMBOLS = ("start_kernel", "jiffies")
+TYPED = "grep -E ' (%s)$' /proc/kallsyms" % "|".join(SYMBOLS)
+
+
+def kernel(engine, on, slow):
+    """Linux: user code and idle first, for the symbols; then from the start,
+    with a breakpoint at what the loader and the kernel itself overwrite."""
+    guest = linux(append="nokaslr cryptomgr.notests", memory="128M")
+    entry = int(re.search(r"Entry point address: +(\w+)", subprocess.run(
+        ["readelf", "-h", BUILD / "guest/busybox"], stdout=subprocess.PIPE,
+        text=True).stdout).group(1), 16)
+    with Bench("kernel-user", None, engine, on, slow, guest=guest,
+               options="") as bench:
+        bench.wait_for("/ #", 120)
+        bench.type(TYPED + "\r")
+        bench.wait_for("jiffies\r\n", start=bench.text.rfind(b"/ #") + 60)
+        at = {name: int(value, 16) for value, name in re.findall(
+            r"^([0-9a-f]{8}) \w (\w+)\r", bench.text.decode(
+                errors="replace"), re.M)}
+        said = bench.gdb_interrupted("""
+            echo idle...\\n
+            continue
+            info threads
+        """, 1)
+        has(said, r"SIGINT", r"protected mode, CPL [03], 32-bit code, paged")
+        bench.type("busybox true\r")
+        said = bench.gdb(f"""
+            break *{entry}
+            continue
+            info threads
+            x/2i $pc
+            detach
+        """, 120)
+        has(said, rf"Breakpoint 1, 0x0*{entry:x} ", r"CPL 3",
+            rf"=> 0x{entry:x}:")
+        start = len(bench.text)
+        bench.type("echo $((6 * 7))-alive\r")
+        bench.wait_for("42-alive", start=start)
+    assert set(at) >= set(SYMBOLS), f"symbols: {at}"
+    with Bench("kernel-start", None, engine, on, slow, guest=guest) as bench:
+        said = bench.gdb(f"""
+            x/2xb {at["start_kernel"]}
+            break *{at["start_kernel"]}
+            continue
+            info threads
+            x/i $pc
+            monitor pt {at["start_kernel"]:x}
+            delete
+            watch *(int *) {at["jiffies"]}
+            continue
+            continue
+            detach
+        """, 200)
+        has(said, r"Cannot access|0x0*c\w+:", r"Breakpoint 1, ",
+            r"CPL 0, 32-bit code, paged", rf"=> 0x{at['start_kernel']:x}:",
+            r"guest  maps to", r"Old value = (-\d+)", r"New value = -\d+",
+            r"detached")
+        bench.wait_for("/ #", 200)
+
+
 # --- the monitor's commands ----------------------------------------------------
 
 # command, what its output has
@@ -535,7 +632,7 @@ def autopsy(engine, on, slow):
 
 def cases():
     tests = {
-        "commands": commands, "scripted": scripted, "one-line": one_line,
+        "own": own_debugging, "commands": commands, "scripted": scripted, "one-line": one_line,
         "black-box": black_box, "autopsy": autopsy,
         "session": session, "hundred": hundred, "watch": watchpoints,
         "user": user, "modes": modes, "steps": steps,
@@ -549,3 +646,7 @@ def cases():
     for name, test in tests.items():
         for engine, on, slow in PLACES:
             yield Case(f"debug/{name}/{engine}/{on}", test, engine, on, slow)
+    for engine, on, slow in (PLACES[0], PLACES[3]):
+        yield Case(f"debug/kernel/{engine}/{on}", kernel, engine, on, slow)
+        yield Case(f"debug/speed/{engine}/{on}", same_speed, engine, on, slow,
+                   alone=True)

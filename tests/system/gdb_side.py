@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What the tests' gdb runs of Python: sessions too long for a list of
 commands. Sourced by gdb, which provides the module gdb."""
+import time
+
 import gdb
 
 FUNCTIONS = 100
@@ -44,3 +46,28 @@ def steps_until(mode, most):
             print("now in", mode)
             return
     print("never in", mode)
+
+
+def timed(entry, stack, rounds):
+    """Seconds that one call of work() takes, from its first instruction."""
+    run(f"set $esp = {stack}")
+    run(f"set $eip = {entry}")
+    run(f"set *(unsigned *) ($esp + 4) = {rounds}")
+    start = time.monotonic()
+    run("continue")
+    return time.monotonic() - start
+
+
+def speed(rounds, runs):
+    """How much slower work() is with a hundred stops elsewhere."""
+    gdb.execute("tbreak *work")
+    run("continue")
+    entry, stack = pc(), int(gdb.parse_and_eval("(unsigned) $esp"))
+    gdb.Breakpoint("*%d" % int(gdb.parse_and_eval("*(unsigned *) $esp")))
+    free = [timed(entry, stack, rounds) for _ in range(runs)]
+    first = int(gdb.parse_and_eval("(unsigned) &functions"))
+    for n in range(FUNCTIONS):
+        gdb.Breakpoint(f"*{first + 4 * n}")
+    gdb.Breakpoint("*(int *) 0x1ff000", gdb.BP_WATCHPOINT)
+    with_stops = [timed(entry, stack, rounds) for _ in range(runs)]
+    print(f"speed {min(with_stops) / min(free):.3f} ({min(free):.2f}s)")
