@@ -560,8 +560,17 @@ def one_line(engine, on, slow):
         ask("\x1dquit\r", "ended by the debugger")
 
 
+def launch(bench, verb, *words):
+    done = subprocess.run(
+        ["tools/penumbra", verb, "--port", str(bench.port), *words], cwd=ROOT,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+        timeout=60 * bench.slow)
+    assert done.returncode == 0, f"{verb} {words}: {done.returncode}"
+    return done.stdout
+
+
 def scripted(engine, on, slow):
-    """tools/penumbra monitor, with the guest running."""
+    """tools/penumbra monitor and gdb, with the guest running."""
     with Bench("scripted", "debugee", engine, on, slow, append="halt",
                options="") as bench:
         bench.wait_for("worked")
@@ -571,14 +580,12 @@ def scripted(engine, on, slow):
                                (("pause",), r"linear"),
                                (("regs",), r"guest stands"),
                                (("continue",), r""),
-                               (("regs",), r"guest runs"),
-                               (("reset",), r"")):
-            done = subprocess.run(
-                ["tools/penumbra", "monitor", "--port", str(bench.port),
-                 *words], cwd=ROOT, stdout=subprocess.PIPE, text=True,
-                timeout=60 * slow)
-            assert done.returncode == 0, f"{words}: {done.returncode}"
-            has(done.stdout, pattern)
+                               (("regs",), r"guest runs")):
+            has(launch(bench, "monitor", *words), pattern)
+        has(launch(bench, "gdb", "--symbols", bench.image, "--", "-nx",
+                   "-batch", "-ex", "show architecture", "-ex", "p watched",
+                   "-ex", "detach"), r'"i386"', r"= 3$", r"detached")
+        launch(bench, "monitor", "reset")
         bench.wait_for("penumbra: end: reset")
 
 

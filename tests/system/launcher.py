@@ -64,6 +64,11 @@ def cases():
     yield Case("launcher/missing-file", status, 2, "run", "--multiboot",
                "no/such/file")
     yield Case("launcher/bad-size", status, 2, *hello, "--memory", "lots")
+    yield Case("launcher/gdb-wait-alone", status, 2, *hello, "--gdb-wait")
+    yield Case("launcher/monitor-nobody", status, 2, "monitor", "--port", "1",
+               "help")
+    yield Case("launcher/gdb-no-symbols", status, 2, "gdb", "--symbols",
+               "Makefile")
     yield Case("launcher/no-guest", status, 2, "run")
     yield Case("launcher/unknown-engine", status, 2, "compare", "--engines",
                "bare,warp", "--multiboot", HELLO)
