@@ -16,6 +16,7 @@
 #include "bt/bt.h"
 #include "debug/debugger.h"
 #include "kernel/caps.h"
+#include "kernel/console.h"
 #include "kernel/host.h"
 #include "kernel/instr.h"
 #include "kernel/paging.h"
@@ -212,6 +213,12 @@ static const char *start_debugger(struct vm *vm)
 		.wait = options.gdb_wait,
 	};
 
+	if (config.port == DEBUG_PORT_COM2 &&
+	    (console_sinks() & CONSOLE_COM2)) {
+		if (config.must)
+			return "gdb=com2: the console is there (console=)";
+		config.port = DEBUG_PORT_NONE;
+	}
 	return debugger_start(vm, &config);
 }
 

@@ -40,6 +40,11 @@ void console_set_sinks(u64 set)
 		host_uart_init(&uart_com2);
 }
 
+u64 console_sinks(void)
+{
+	return sinks;
+}
+
 void console_set_level(enum log_level level)
 {
 	max_level = level;

@@ -19,6 +19,7 @@
 /* COM1 and the text screen; everything may be printed from here on. */
 void console_init(void);
 void console_set_sinks(u64 sinks);
+u64 console_sinks(void);
 void console_set_level(enum log_level level);
 enum log_level console_level(void);
 

@@ -252,6 +252,25 @@ def watchpoints(engine, on, slow):
         bench.wait_for("worked")
 
 
+def physical(engine, on, slow):
+    """Stops by physical address; the image is mapped where it lies."""
+    with Bench("physical", "debugee", engine, on, slow) as bench:
+        said = bench.gdb("""
+            monitor phys on
+            break *((char *) &functions + 40)
+            watch *(unsigned *) &watched
+            continue
+            info symbol $pc
+            continue
+            info symbol $pc
+            p watched
+            detach
+        """)
+        has(said, r"physical", r"^functions \+ 40 in", r"New value = 1",
+            r"^write_watched", r"= 1$", r"detached")
+        bench.wait_for("worked")
+
+
 def user(engine, on, slow):
     with Bench("user", "debugee", engine, on, slow) as bench:
         said = bench.gdb("""
@@ -329,22 +348,43 @@ def modes(engine, on, slow):
 STEPS = 10000
 
 
-def steps(engine, on, slow):
-    """Single steps through boot land where the interpreter goes."""
-    want = interpreter_path(STEPS)
-    count = STEPS if on == "qemu" else STEPS // 10
-    with Bench("steps", "debugee", engine, on, slow) as bench:
+def walked(image, count, engine, on, slow):
+    """Where single steps from the start lead."""
+    with Bench(f"steps-{image}", image, engine, on, slow) as bench:
         said = bench.gdb(f"""
             python walk({count})
-            detach
+            kill
         """, 300)
-        path = [int(word, 16) for line in re.findall(r"^path (.*)$", said,
-                                                     re.M)
-                for word in line.split()]
+    path = [int(word, 16) for line in re.findall(r"^path (.*)$", said, re.M)
+            for word in line.split()]
     assert len(path) == count + 1, f"{len(path)} steps"
-    path = no_repeats(path)
+    return no_repeats(path)
+
+
+def steps(engine, on, slow):
+    """Single steps through boot land where the interpreter goes."""
+    want = interpreter_path("debugee", STEPS)
+    path = walked("debugee", STEPS if on == "qemu" else STEPS // 10, engine,
+                  on, slow)
     for n, (here, there) in enumerate(zip(path, want)):
         assert here == there, f"step {n}: {here:x}, not {there:x}"
+
+
+def fault_steps(engine, on, slow):
+    """Through faults, INT n and IRET: a fault's step ends at its handler,
+    which the interpreter's count of instructions does not show."""
+    count = 3000 if on == "qemu" else 300
+    want = interpreter_path("exceptions", count)
+    path = walked("exceptions", count, engine, on, slow)
+    more = 0
+    there = iter(want)
+    expected = next(there)
+    for here in path:
+        if here == expected:
+            expected = next(there, None)
+        else:
+            more += 1
+    assert more < count / 10, f"{more} steps lead elsewhere"
 
 
 def no_repeats(path):
@@ -352,10 +392,10 @@ def no_repeats(path):
     return [pc for n, pc in enumerate(path) if not n or pc != path[n - 1]]
 
 
-def interpreter_path(count):
+def interpreter_path(image, count):
     out = subprocess.run(
         [BUILD / "sim", "-m", "32", "-t", "trace-from=0", "-t",
-         f"trace-to={count}", "-t", "trace-every=1", TESTS / "debugee.elf"],
+         f"trace-to={count}", "-t", "trace-every=1", TESTS / f"{image}.elf"],
         stdout=subprocess.PIPE, timeout=120).stdout.decode(errors="replace")
     return no_repeats([int(pc, 16) for pc in re.findall(
         r"^penumbra-digest: \d+ ([0-9a-f]+) ", out, re.M)])
@@ -643,6 +683,7 @@ def cases():
         "black-box": black_box, "autopsy": autopsy,
         "session": session, "hundred": hundred, "watch": watchpoints,
         "user": user, "modes": modes, "steps": steps,
+        "physical": physical, "fault-steps": fault_steps,
         "interrupt-halt": stopped_at("halt", "halt_for_ever",
                                      r"protected mode, CPL 0"),
         "interrupt-cli": stopped_at("cli", "spin_for_ever",
