@@ -27,7 +27,7 @@ static void print_flags(u64 e)
 			console_printf("%s", flags[i].name);
 }
 
-/* --- The guest's walk -------------------------------------------------------- */
+/* --- The guest's walk ------------------------------------------------- */
 
 static const struct format {
 	const char *name;
@@ -106,7 +106,7 @@ static void print_result(const struct walk_mode *m, u64 gva)
 			       pf.error);
 }
 
-/* --- The shadow's entries ------------------------------------------------------- */
+/* --- The shadow's entries --------------------------------------------- */
 
 static void print_shadow_level(const struct shadow_look *look, unsigned level)
 {
@@ -175,7 +175,7 @@ void cmd_audit(const struct args *a)
 	console_printf("audit: %u differences\n", wrong);
 }
 
-/* --- Translated code -------------------------------------------------------------- */
+/* --- Translated code -------------------------------------------------- */
 
 void cmd_tb(const struct args *a)
 {

@@ -9,7 +9,7 @@
 
 typedef unsigned long long ull;
 
-/* --- regs ----------------------------------------------------------------- */
+/* --- regs ------------------------------------------------------------- */
 
 static void print_general(const struct vcpu *v)
 {
@@ -68,7 +68,7 @@ void cmd_regs(const struct args *a)
 	console_printf("instructions %llu\n", (ull)v->insn_count);
 }
 
-/* --- x ---------------------------------------------------------------------- */
+/* --- x ---------------------------------------------------------------- */
 
 static void print_line(u64 addr, const u8 *data, u64 n)
 {
@@ -110,7 +110,7 @@ void cmd_x(const struct args *a)
 	}
 }
 
-/* --- irq -------------------------------------------------------------------- */
+/* --- irq -------------------------------------------------------------- */
 
 static void print_pic(const char *name, const struct pic_chip *c)
 {

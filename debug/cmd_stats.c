@@ -11,7 +11,7 @@
 
 typedef unsigned long long ull;
 
-/* --- stats ------------------------------------------------------------------ */
+/* --- stats ------------------------------------------------------------ */
 
 void cmd_stats(const struct args *a)
 {
@@ -29,7 +29,7 @@ void cmd_stats(const struct args *a)
 	memcpy(last, counters, sizeof(last));
 }
 
-/* --- exits ------------------------------------------------------------------- */
+/* --- exits ------------------------------------------------------------ */
 
 static void print_row(const char *reason, u64 times, u64 ticks)
 {
@@ -76,7 +76,7 @@ void cmd_exits(const struct args *a)
 		engine->each_exit(print_row);
 }
 
-/* --- hot ---------------------------------------------------------------------- */
+/* --- hot -------------------------------------------------------------- */
 
 #define HOT_HZ    1000
 #define HOT_SLOTS 4096
@@ -182,7 +182,7 @@ void cmd_hot(const struct args *a)
 	}
 }
 
-/* --- trace --------------------------------------------------------------------- */
+/* --- trace ------------------------------------------------------------ */
 
 static void print_classes(void)
 {

@@ -38,7 +38,7 @@ static void prompt(void)
 	put(PROMPT);
 }
 
-/* --- Pages ----------------------------------------------------------------- */
+/* --- Pages ------------------------------------------------------------ */
 
 static u8 wait_key(void)
 {
@@ -110,7 +110,7 @@ void cmd_gdb(const struct args *a)
 		console_printf("no: gdb has COM2\n");
 }
 
-/* --- Keys ------------------------------------------------------------------ */
+/* --- Keys ------------------------------------------------------------- */
 
 static void enter(void)
 {
@@ -178,7 +178,7 @@ void monitor_stopped(void)
 	prompt();
 }
 
-/* --- monitor COMMAND in gdb --------------------------------------------------- */
+/* --- monitor COMMAND in gdb ------------------------------------------- */
 
 static struct {
 	char text[512];

@@ -13,7 +13,7 @@
 
 struct debugger dbg;
 
-/* --- Between standing and running --------------------------------------------- */
+/* --- Between standing and running ------------------------------------- */
 
 static void stand(u8 signal, u8 kinds, u64 at)
 {
@@ -78,7 +78,7 @@ static bool step(void)
 	return false;
 }
 
-/* --- The hooks ---------------------------------------------------------------- */
+/* --- The hooks -------------------------------------------------------- */
 
 static void listen(void)
 {

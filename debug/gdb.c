@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Execution, registers, memory and stops: the commands that gdb's session
- * consists of. Its questions about the target are in gdb_query.c. A command is
- * one row: its first characters, and whether the target has to stand for it.
+ * The session: which packet is which command, running and standing, coming and
+ * going. What a command does to data is in gdb_data.c, questions are answered in
+ * gdb_query.c. A command is one row: its first characters, and whether the
+ * target has to stand for it.
  */
 #include "debug/gdb.h"
 
 #include "debug/gdb_internal.h"
 #include "lib/string.h"
 
-#define REGS_MAX 256
-#define CHUNK 1024 /* bytes of memory moved at once */
+#define CHUNK 1024 /* bytes of text in a packet */
 
-/* --- Reading a command ------------------------------------------------------ */
+/* --- Reading a command ------------------------------------------------ */
 
 bool gdb_number(struct cursor *c, u64 *value)
 {
@@ -36,21 +36,9 @@ bool gdb_mark(struct cursor *c, char mark)
 }
 
 /* "address,length" */
-static bool span(struct cursor *c, u64 *addr, u64 *size)
+bool gdb_span(struct cursor *c, u64 *addr, u64 *size)
 {
 	return gdb_number(c, addr) && gdb_mark(c, ',') && gdb_number(c, size);
-}
-
-/* Pairs of digits to bytes; exactly `size` of them. */
-static bool hex_bytes(struct cursor *c, u8 *to, u64 size)
-{
-	for (; size; size--, c->at += 2) {
-		if (c->end - c->at < 2 || rsp_digit(c->at[0]) < 0 ||
-		    rsp_digit(c->at[1]) < 0)
-			return false;
-		*to++ = (u8)(rsp_digit(c->at[0]) << 4 | rsp_digit(c->at[1]));
-	}
-	return true;
 }
 
 void gdb_reply(struct gdb *g, const char *text)
@@ -60,12 +48,12 @@ void gdb_reply(struct gdb *g, const char *text)
 	rsp_send(&g->rsp);
 }
 
-static void answer(struct gdb *g, bool ok, const char *error)
+void gdb_answer(struct gdb *g, bool ok, const char *error)
 {
 	gdb_reply(g, ok ? "OK" : error);
 }
 
-/* --- Stop replies ------------------------------------------------------------- */
+/* --- Stop replies ----------------------------------------------------- */
 
 static void tell_register(struct gdb *g, unsigned reg)
 {
@@ -154,7 +142,7 @@ static void cmd_why(struct gdb *g, struct cursor *c)
 	tell_stop(g);
 }
 
-/* --- Running -------------------------------------------------------------------- */
+/* --- Running ---------------------------------------------------------- */
 
 static void resume(struct gdb *g, enum gdb_resume how, u64 start, u64 end)
 {
@@ -235,7 +223,7 @@ static void cmd_vcont(struct gdb *g, struct cursor *c)
 		resume(g, GDB_STEP, 0, 0);
 		break;
 	case 'r':
-		if (span(c, &start, &end))
+		if (gdb_span(c, &start, &end))
 			resume(g, GDB_STEP_RANGE, start, end);
 		else
 			gdb_reply(g, "E01");
@@ -262,168 +250,7 @@ static void cmd_interrupt(struct gdb *g, struct cursor *c)
 	interrupt(g);
 }
 
-/* --- Registers ------------------------------------------------------------------- */
-
-static void cmd_read_all(struct gdb *g, struct cursor *c)
-{
-	rsp_begin(&g->rsp);
-	for (unsigned n = 0; n < g->ops->reg_count; n++) {
-		u8 value[GDB_REG_MAX] = { 0 };
-
-		g->ops->reg_read(g->ctx, n, value);
-		rsp_bytes(&g->rsp, value, g->ops->reg_size(g->ctx, n));
-	}
-	rsp_send(&g->rsp);
-}
-
-/*
- * What is as it was is not written: not all may be, and some have two names,
- * of which gdb has changed one.
- */
-static void cmd_write_all(struct gdb *g, struct cursor *c)
-{
-	static u8 before[REGS_MAX][GDB_REG_MAX];
-	unsigned count = MIN(g->ops->reg_count, REGS_MAX);
-	bool ok = true;
-
-	for (unsigned n = 0; n < count; n++)
-		g->ops->reg_read(g->ctx, n, before[n]);
-	for (unsigned n = 0; ok && n < count && c->at < c->end; n++) {
-		unsigned size = g->ops->reg_size(g->ctx, n);
-		u8 value[GDB_REG_MAX] = { 0 };
-
-		ok = hex_bytes(c, value, size) &&
-		     (!memcmp(value, before[n], size) ||
-		      g->ops->reg_write(g->ctx, n, value));
-	}
-	answer(g, ok, "E01");
-}
-
-static void cmd_read_one(struct gdb *g, struct cursor *c)
-{
-	u8 value[GDB_REG_MAX] = { 0 };
-	u64 n;
-
-	if (!gdb_number(c, &n) || n >= g->ops->reg_count) {
-		gdb_reply(g, "E01");
-		return;
-	}
-	g->ops->reg_read(g->ctx, (unsigned)n, value);
-	rsp_begin(&g->rsp);
-	rsp_bytes(&g->rsp, value, g->ops->reg_size(g->ctx, (unsigned)n));
-	rsp_send(&g->rsp);
-}
-
-static void cmd_write_one(struct gdb *g, struct cursor *c)
-{
-	u8 value[GDB_REG_MAX] = { 0 };
-	u64 n;
-
-	if (!gdb_number(c, &n) || n >= g->ops->reg_count || !gdb_mark(c, '=') ||
-	    !hex_bytes(c, value, g->ops->reg_size(g->ctx, (unsigned)n)))
-		gdb_reply(g, "E01");
-	else
-		answer(g, g->ops->reg_write(g->ctx, (unsigned)n, value), "E02");
-}
-
-/* --- Memory ----------------------------------------------------------------------- */
-
-static void cmd_read_memory(struct gdb *g, struct cursor *c)
-{
-	u64 addr, size, got = 0, n;
-	u8 data[CHUNK];
-
-	if (!span(c, &addr, &size)) {
-		gdb_reply(g, "E01");
-		return;
-	}
-	rsp_begin(&g->rsp);
-	size = MIN(size, (RSP_PACKET_MAX - 8) / 2);
-	do {
-		n = g->ops->read(g->ctx, g->phys, addr + got, data,
-				 MIN(size - got, CHUNK));
-		rsp_bytes(&g->rsp, data, n);
-		got += n;
-	} while (n == CHUNK && got < size);
-	if (size && !got)
-		gdb_reply(g, "E0e");
-	else
-		rsp_send(&g->rsp);
-}
-
-static void write_memory(struct gdb *g, u64 addr, const u8 *data, u64 size)
-{
-	answer(g, g->ops->write(g->ctx, g->phys, addr, data, size) == size,
-	       "E0e");
-}
-
-/* The digits are read into the packet itself, which is longer. */
-static void cmd_write_memory(struct gdb *g, struct cursor *c)
-{
-	u8 *data = g->rsp.packet;
-	u64 addr, size;
-
-	if (!span(c, &addr, &size) || !gdb_mark(c, ':') ||
-	    size > (u64)(c->end - c->at) / 2 || !hex_bytes(c, data, size))
-		gdb_reply(g, "E01");
-	else
-		write_memory(g, addr, data, size);
-}
-
-static void cmd_write_binary(struct gdb *g, struct cursor *c)
-{
-	u64 addr, size;
-
-	if (!span(c, &addr, &size) || !gdb_mark(c, ':') ||
-	    size > (u64)(c->end - c->at))
-		gdb_reply(g, "E01");
-	else
-		write_memory(g, addr, c->at, size);
-}
-
-/* --- Stops -------------------------------------------------------------------------- */
-
-static const u8 kinds_of[] = {
-	STOP_EXEC, STOP_EXEC, STOP_WRITE, STOP_READ, STOP_READ | STOP_WRITE,
-};
-
-/* "type,address,kind" */
-static bool parse_stop(struct gdb *g, struct cursor *c, struct stop *stop)
-{
-	u64 type, addr, len;
-
-	if (!gdb_number(c, &type) || type >= ARRAY_SIZE(kinds_of) ||
-	    !gdb_mark(c, ',') || !span(c, &addr, &len))
-		return false;
-	*stop = (struct stop){ .addr = addr, .kinds = kinds_of[type],
-			       .len = type < 2 ? 1 : len, .phys = g->phys };
-	return stop->len && addr + stop->len - 1 >= addr;
-}
-
-static void cmd_insert(struct gdb *g, struct cursor *c)
-{
-	struct stop stop;
-
-	if (!parse_stop(g, c, &stop))
-		gdb_reply(g, "E01");
-	else /* a packet sent twice is one stop */
-		answer(g, (g->ops->stop_remove(g->ctx, &stop), true) &&
-			  g->ops->stop_add(g->ctx, &stop), "E0c");
-}
-
-static void cmd_remove(struct gdb *g, struct cursor *c)
-{
-	struct stop stop;
-
-	if (!parse_stop(g, c, &stop)) {
-		gdb_reply(g, "E01");
-		return;
-	}
-	g->ops->stop_remove(g->ctx, &stop);
-	gdb_reply(g, "OK");
-}
-
-/* --- The session ---------------------------------------------------------------------- */
+/* --- The session ------------------------------------------------------ */
 
 static void cmd_detach(struct gdb *g, struct cursor *c)
 {
@@ -467,12 +294,12 @@ static void cmd_thread(struct gdb *g, struct cursor *c)
 {
 	bool which = gdb_mark(c, 'g') || gdb_mark(c, 'c');
 
-	answer(g, which && thread_known(c), "E01");
+	gdb_answer(g, which && thread_known(c), "E01");
 }
 
 static void cmd_alive(struct gdb *g, struct cursor *c)
 {
-	answer(g, thread_known(c), "E01");
+	gdb_answer(g, thread_known(c), "E01");
 }
 
 static void cmd_no_ack(struct gdb *g, struct cursor *c)
@@ -486,7 +313,7 @@ static void cmd_empty(struct gdb *g, struct cursor *c)
 	gdb_reply(g, "OK");
 }
 
-/* --- The rows ------------------------------------------------------------------------- */
+/* --- The rows --------------------------------------------------------- */
 
 /* The first that fits; `stands`: a running target is stopped first. */
 /* clang-format off */
@@ -496,13 +323,13 @@ static const struct {
 	bool stands;
 } rows[] = {
 	{ "?",              cmd_why,             true },
-	{ "g",              cmd_read_all,        true },
-	{ "G",              cmd_write_all,       true },
-	{ "p",              cmd_read_one,        true },
-	{ "P",              cmd_write_one,       true },
-	{ "m",              cmd_read_memory,     true },
-	{ "M",              cmd_write_memory,    true },
-	{ "X",              cmd_write_binary,    true },
+	{ "g",              gdb_read_registers,  true },
+	{ "G",              gdb_write_registers, true },
+	{ "p",              gdb_read_register,   true },
+	{ "P",              gdb_write_register,  true },
+	{ "m",              gdb_read_memory,     true },
+	{ "M",              gdb_write_memory,    true },
+	{ "X",              gdb_write_binary,    true },
 	{ "c",              cmd_continue,        true },
 	{ "C",              cmd_continue_signal, true },
 	{ "s",              cmd_step,            true },
@@ -511,8 +338,8 @@ static const struct {
 	{ "vCont;",         cmd_vcont,           true },
 	{ "vCtrlC",         cmd_interrupt,       false },
 	{ "vKill",          cmd_vkill,           true },
-	{ "Z",              cmd_insert,          true },
-	{ "z",              cmd_remove,          true },
+	{ "Z",              gdb_insert_stop,     true },
+	{ "z",              gdb_remove_stop,     true },
 	{ "D",              cmd_detach,          true },
 	{ "k",              cmd_kill,            true },
 	{ "R",              cmd_restart,         true },

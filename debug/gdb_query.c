@@ -24,7 +24,7 @@ void gdb_query_supported(struct gdb *g, struct cursor *c)
 	gdb_reply(g, text);
 }
 
-/* --- qXfer ------------------------------------------------------------------- */
+/* --- qXfer ------------------------------------------------------------ */
 
 /* The part of a text that "offset,length" asks for. */
 static void transfer(struct gdb *g, struct cursor *c, const char *text,
@@ -105,7 +105,7 @@ void gdb_query_xfer(struct gdb *g, struct cursor *c)
 		gdb_reply(g, "");
 }
 
-/* --- Threads --------------------------------------------------------------------- */
+/* --- Threads ---------------------------------------------------------- */
 
 void gdb_query_attached(struct gdb *g, struct cursor *c)
 {
@@ -136,7 +136,7 @@ void gdb_query_extra(struct gdb *g, struct cursor *c)
 	rsp_send(&g->rsp);
 }
 
-/* --- Physical memory (as QEMU calls it) --------------------------------------- */
+/* --- Physical memory (as QEMU calls it) ------------------------------- */
 
 void gdb_query_phys(struct gdb *g, struct cursor *c)
 {
@@ -155,7 +155,7 @@ void gdb_query_set_phys(struct gdb *g, struct cursor *c)
 	gdb_reply(g, "OK");
 }
 
-/* --- monitor ------------------------------------------------------------------------ */
+/* --- monitor ---------------------------------------------------------- */
 
 void gdb_query_monitor(struct gdb *g, struct cursor *c)
 {
@@ -182,7 +182,7 @@ void gdb_query_monitor(struct gdb *g, struct cursor *c)
 	gdb_reply(g, "OK");
 }
 
-/* --- qSearch ------------------------------------------------------------------------- */
+/* --- qSearch ---------------------------------------------------------- */
 
 #define WINDOW 4096u /* bytes looked through at once */
 

@@ -34,7 +34,7 @@ struct debugger {
 
 extern struct debugger dbg;
 
-/* --- target.c: struct gdb_ops over the guest ----------------------------- */
+/* --- target.c: struct gdb_ops over the guest -------------------------- */
 
 void target_init(void);
 extern struct gdb_ops target_ops;
@@ -44,7 +44,7 @@ void target_store_fx(void);
 bool target_stop_add(void *ctx, const struct stop *stop);
 bool target_stop_remove(void *ctx, const struct stop *stop);
 
-/* --- port.c: bytes from and to gdb ------------------------------------------- */
+/* --- port.c: bytes from and to gdb ------------------------------------ */
 
 /* NULL, or why not. */
 const char *port_open(const struct debug_config *config);
@@ -59,17 +59,17 @@ bool port_has_com1(void);
 /* gdb's port with interrupts off; false: there is none to wait at. */
 bool port_poll(void);
 
-/* --- autopsy.c: gdb at the monitor itself, after a panic ------------------- */
+/* --- autopsy.c: gdb at the monitor itself, after a panic -------------- */
 
 void autopsy_init(void);
 
-/* --- debugger.c ---------------------------------------------------------------- */
+/* --- debugger.c ------------------------------------------------------- */
 
 void debugger_pause(u8 signal);
 void debugger_end(enum vm_end how);
 void debugger_resume(enum gdb_resume how, u64 start, u64 end);
 
-/* --- console.c: the monitor at COM1 --------------------------------------------- */
+/* --- console.c: the monitor at COM1 ----------------------------------- */
 
 /* A byte typed at COM1; true: it is the monitor's. */
 bool monitor_typed(u8 byte);

@@ -54,12 +54,12 @@ bool args_count(const struct args *a, unsigned i, u64 otherwise, u64 *value);
 COMMANDS(X)
 #undef X
 
-/* --- console.c ----------------------------------------------------------- */
+/* --- console.c -------------------------------------------------------- */
 
 /* Lines of a page at COM1; 0: no pages. */
 extern unsigned console_page;
 
-/* --- cmd_stats.c ---------------------------------------------------------- */
+/* --- cmd_stats.c ------------------------------------------------------ */
 
 /* Time to look where the guest is? Called between entries. */
 void hot_sample(void);

@@ -40,7 +40,7 @@ static bool address_ok(const struct vcpu *v, u64 x)
 	return vcpu_long_mode(v) ? canonical(x) : !(x >> 32);
 }
 
-/* --- x87 tags ---------------------------------------------------------------- */
+/* --- x87 tags --------------------------------------------------------- */
 
 enum { TAG_VALID, TAG_ZERO, TAG_SPECIAL, TAG_EMPTY };
 
@@ -84,7 +84,7 @@ static void tags_write(u8 *fx, u16 tags)
 			fx[FX_TAG] |= (u8)(1u << n);
 }
 
-/* --- Reading ----------------------------------------------------------------- */
+/* --- Reading ---------------------------------------------------------- */
 
 static u32 get32(const u8 *p)
 {
@@ -153,7 +153,7 @@ void regs_read(const struct regs *r, unsigned n, u8 *buf)
 	}
 }
 
-/* --- Writing ----------------------------------------------------------------- */
+/* --- Writing ---------------------------------------------------------- */
 
 static bool write_gpr(const struct regs *r, unsigned n, u64 x)
 {

@@ -15,7 +15,7 @@
 #include "lib/format.h"
 #include "lib/string.h"
 
-/* --- Registers ------------------------------------------------------------------ */
+/* --- Registers -------------------------------------------------------- */
 
 void target_load_fx(void)
 {
@@ -126,7 +126,7 @@ static const char *describe(void *ctx)
 	return text;
 }
 
-/* --- Memory --------------------------------------------------------------------- */
+/* --- Memory ----------------------------------------------------------- */
 
 static u64 read(void *ctx, bool phys, u64 addr, void *buf, u64 size)
 {
@@ -138,7 +138,7 @@ static u64 write(void *ctx, bool phys, u64 addr, const void *buf, u64 size)
 	return vm_poke(dbg.vm, phys, addr, buf, size);
 }
 
-/* --- Stops ------------------------------------------------------------------------ */
+/* --- Stops ------------------------------------------------------------ */
 
 /* Twice the room; the old list is poisoned and given back. */
 static bool grow(struct stops *s)
@@ -180,7 +180,7 @@ static void stops_clear_all(void *ctx)
 	stops_clear(&dbg.vm->stops);
 }
 
-/* --- Running --------------------------------------------------------------------- */
+/* --- Running ---------------------------------------------------------- */
 
 static bool running(void *ctx)
 {

@@ -117,7 +117,7 @@ static u64 *large(void)
 	return &spage_table(s, directory())[2];
 }
 
-/* --- the mistakes ------------------------------------------------------------- */
+/* --- the mistakes ----------------------------------------------------- */
 
 static void another_frame(void) { *leaf(RW) += PAGE_SIZE; }
 static void write_allowed(void) { *leaf(READ_ONLY) |= PTE_W; }

@@ -3,7 +3,7 @@
  * gdb's protocol: framing, and each command by packets and the replies that
  * they must have, over a target in this process.
  * LINKS: lib
- * SRCS: debug/rsp.c debug/gdb.c debug/gdb_query.c debug/regs.c debug/regs_xml.c cpu/stops.c cpu/vcpu.c cpu/cpuid.c
+ * SRCS: debug/rsp.c debug/gdb.c debug/gdb_query.c debug/gdb_data.c debug/regs.c debug/regs_xml.c cpu/stops.c cpu/vcpu.c cpu/cpuid.c
  */
 #include "tests/host/gdb_target.h"
 
@@ -66,7 +66,7 @@ static void expect_start(const char *packet, const char *reply)
 	      got);
 }
 
-/* --- framing --------------------------------------------------------------- */
+/* --- framing ---------------------------------------------------------- */
 
 static void raw(const char *bytes, const char *line)
 {
@@ -123,7 +123,7 @@ static void no_ack(void)
 	CHECK(t.line[0] == '+', "acknowledges again");
 }
 
-/* --- commands --------------------------------------------------------------- */
+/* --- commands --------------------------------------------------------- */
 
 static const struct {
 	const char *packet, *reply;
@@ -286,7 +286,7 @@ static void leaving(void)
 	CHECK(t.reset, "reset");
 }
 
-/* --- registers ----------------------------------------------------------------- */
+/* --- registers -------------------------------------------------------- */
 
 /* name, value written, accepted?, value then read */
 static const struct {

@@ -5,7 +5,7 @@
  * next good packet, and leave a vcpu that a guest could have. The argument is
  * the number of inputs.
  * LINKS: lib
- * SRCS: debug/rsp.c debug/gdb.c debug/gdb_query.c debug/regs.c debug/regs_xml.c cpu/stops.c cpu/vcpu.c cpu/cpuid.c
+ * SRCS: debug/rsp.c debug/gdb.c debug/gdb_query.c debug/gdb_data.c debug/regs.c debug/regs_xml.c cpu/stops.c cpu/vcpu.c cpu/cpuid.c
  */
 #include "tests/host/gdb_target.h"
 

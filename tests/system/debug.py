@@ -1,145 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""The real gdb in batch mode against guests under each engine.
-
-A script is gdb's; what it prints is judged. Python that gdb itself runs is in
-gdb_side.py, beside this file."""
-import contextlib
+"""The real gdb against guests under each engine: sessions, stops, steps."""
 import pathlib
 import re
-import signal
-import socket
 import subprocess
 import tempfile
-import threading
 import time
 
-from penumbra_lib.gdb import Stub
-from penumbra_lib.guest import MIB, Guest, guest_iso
-from penumbra_lib.machines import MACHINES
-
-from .case import BUILD, ROOT, Case, keep_log
+from .case import BUILD, Case
+from .debug_monitor import TESTS as MONITOR
+from .gdb_bench import TESTS, Bench, has
 from .guest import TEXT, rows
 from .linux import linux
 
-HERE = pathlib.Path(__file__).parent
-TESTS = BUILD / "guest/tests"
 # engine, emulator, and how much longer than the first it may take
-PLACES = (("bt", "qemu", 1), ("interp", "qemu", 1), ("bt", "bochs", 6),
-          ("vmx", "bochs", 6))
-MACHINE = 384 * MIB
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
-
-
-class Bench:
-    """A guest that runs, its serial text, and gdb beside it."""
-
-    def __init__(self, name, image, engine="bt", on="qemu", slow=1, append="",
-                 options="gdb-wait=1", memory="32M", cpu=None, guest=None,
-                 com2=True, reboot=False):
-        self.name = f"debug-{name}-{engine}-{on}"
-        self.slow = slow
-        self.image = TESTS / f"{image}.elf" if image else None
-        self.guest = guest or Guest("multiboot", self.image, append=append,
-                                    memory=memory)
-        self.engine, self.on, self.cpu = engine, on, cpu
-        self.options = f"on-exit=qemu {'gdb=com2' if com2 else ''} {options}"
-        self.port = free_port() if com2 else None
-        self.reboot = reboot
-        self.text = b""
-        self.said = ""
-        self.done = False
-
-    def __enter__(self):
-        self.stack = contextlib.ExitStack()
-        folder = self.stack.enter_context(
-            tempfile.TemporaryDirectory(prefix="penumbra-debug-"))
-        iso = pathlib.Path(folder) / "guest.iso"
-        guest_iso(iso, self.guest, self.engine, self.options)
-        self.machine = MACHINES[self.on](iso, MACHINE, folder, cpu=self.cpu,
-                                         gdb=self.port, dialog=True,
-                                         reboot=self.reboot)
-        self.reader = threading.Thread(target=self.read)
-        self.reader.start()
-        self.wait_for("guest entry")
-        return self
-
-    def __exit__(self, kind, value, trace):
-        self.done = True
-        self.reader.join()
-        self.machine.stop()
-        self.stack.close()
-        log = keep_log(self.name, self.text + b"\n--- gdb\n" +
-                       self.said.encode())
-        if kind is AssertionError:
-            raise AssertionError(f"{value} (see {log})") from None
-
-    def read(self):
-        while not self.done:
-            self.text += self.machine.read(0.05)
-
-    def type(self, text):
-        self.machine.write(text.encode())
-
-    def wait_for(self, text, seconds=60, start=0):
-        """Until the serial line has said it."""
-        until = time.monotonic() + seconds * self.slow
-        while text.encode() not in self.text[start:]:
-            ended = self.machine.process.poll() is not None
-            time.sleep(0.1)
-            assert not ended or text.encode() in self.text[start:], \
-                f"ended before: {text}"
-            assert time.monotonic() < until, f"never said: {text}"
-
-    def command(self, script):
-        first = ["set pagination off", "set confirm off",
-                 "set architecture i386", f"source {HERE / 'gdb_side.py'}",
-                 f"target remote localhost:{self.port}"]
-        words = ["gdb", "-nx", "-batch"]
-        for line in first + [line.strip() for line in script.splitlines()
-                             if line.strip()]:
-            words += ["-ex", line]
-        return words + ([str(self.image)] if self.image else [])
-
-    def gdb(self, script, seconds=60):
-        """What gdb says to the script. It ends in time."""
-        done = subprocess.run(
-            self.command(script), timeout=seconds * self.slow, cwd=ROOT,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, errors="replace")
-        self.said += done.stdout
-        return done.stdout
-
-    def gdb_interrupted(self, script, marks, seconds=60):
-        """As gdb(), with a ^C a second after each line that ends in ..."""
-        gdb = subprocess.Popen(
-            self.command(script), cwd=ROOT, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            errors="replace")
-        killer = threading.Timer(seconds * self.slow, gdb.kill)
-        killer.start()
-        said = ""
-        for line in gdb.stdout:
-            said += line
-            if line.endswith("...\n"):
-                threading.Timer(1, gdb.send_signal, [signal.SIGINT]).start()
-        gdb.wait()
-        killer.cancel()
-        self.said += said
-        assert said.count("...\n") == marks, f"gdb stopped early\n{said[-800:]}"
-        return said
-
-
-def has(said, *patterns):
-    """All of them, in this order."""
-    at = 0
-    for pattern in patterns:
-        match = re.compile(pattern, re.M).search(said, at)
-        assert match, f"missing: {pattern}\n{said[-1500:]}"
-        at = match.end()
+PLACES = (("bt", "qemu", 1), ("bt", "bochs", 6), ("vmx", "bochs", 6))
+FEWER = (PLACES[0], PLACES[2])
+INTERP = (("interp", "qemu", 1),)
 
 
 # --- sessions --------------------------------------------------------------------
@@ -496,205 +372,25 @@ def kernel(engine, on, slow):
         bench.wait_for("/ #", 200)
 
 
-# --- the monitor's commands ----------------------------------------------------
-
-# command, what its output has
-COMMANDS = (
-    ("help", r"^regs .*registers", r"^audit "),
-    ("help x", r"^x +\[p:\]ADDR"),
-    ("regs", r"protected mode, CPL 0, 32-bit code, paged, guest stands",
-     r"^eip [0-9a-f]{8}  eflags", r"^cs   0008  base 00000000  limit ffffffff",
-     r"^cr0 800000\d1  cr2 \w+  cr3 \w+", r"^dr6 ffff0ff0", r"^instr.* \d+"),
-    ("x 100000 20", r"^00100000  02 b0 ad 1b( \w\w){12}  \.\.\.\.",
-     r"^00100010 ( \w\w){4} "),
-    ("x p:100000 4", r"^00100000  02 b0 ad 1b"),
-    ("x 7f000000", r"nothing there"), ("x", r"ADDR"), ("x zz", r"ADDR"),
-    ("pt 100000", r"linear 100000, 32-bit paging, cr3",
-     r"guest  level 2  \[   0\] at \w+ = \w+7 P W U A",
-     r"guest  level 1  \[ 256\] at \w+ = \w+ P W U A",
-     r"guest  maps to 100000 writable user", r"shadow root \w+",
-     r"shadow level 2  = \w+ P W U A",
-     r"shadow level 1  (= \w+ P|not made)"),
-    ("pt 7f000000", r"guest  does not map it: #PF, error code 0",
-     r"^shadow root"),
-    ("stats", r"^engine exits: host event +\d+", r"^TSC ticks in engines"),
-    ("audit", r"^audit: 0 differences"),
-    ("irq", r"^8259 master irr \w\w  imr \w\w", r"^8259 slave ",
-     r"^8254 counter 0  mode \d", r"^INTR 0  NMI pending 0", r"next timer"),
-    ("trace 4", r"^ +\d+  -\d+ us  [a-z-]+ +\w+ \w+$"),
-    ("trace off port host-irq", r"^port off"), ("trace on port", r"^port on"),
-    ("trace off nonsense", r"no class nonsense"),
-    ("trace on", r"^host-irq on"),
-    ("loglevel debug", r"log level: debug"), ("loglevel", r"debug"),
-    ("page 30", r"30 lines a page"), ("page off", r"no pages"),
-    ("phys on", r"physical"), ("phys off", r"linear"),
-    ("pause", r"^0008:\w{8}, linear \w+"),
-    ("continue", r"gdb has stopped it"),
-    ("step 3", r"^0008:\w{8}, linear \w+"),
-    ("reg", r"^eip"), ("s", r"no command \"s\""),
-    ("nonsense", r"no command \"nonsense\"; try help"),
-    ("hot on", r"sampling is on"), ("exits on", r"costs are measured"),
-)
-
-
-def commands(engine, on, slow):
-    """Each command says what it should."""
-    with Bench("commands", "debugee", engine, on, slow) as bench:
-        script = "tbreak write_watched\ncontinue\n"
-        for command, *_ in COMMANDS:
-            script += f"echo == {command}\\n\nmonitor {command}\n"
-        script += """
-            tbreak sum_code
-            continue
-            echo == hot
-            monitor hot
-            echo == exits
-            monitor exits
-            echo == new
-            monitor stats new
-            echo == tb
-            monitor tb $pc
-            monitor quit
-        """
-        said = bench.gdb(script, 120)
-        parts = dict(part.split("\n", 1) for part in
-                     said.split("\n== ")[1:] if "\n" in part)
-        for command, *patterns in COMMANDS:
-            assert command in parts, f"nothing for {command}\n{said[-900:]}"
-            has(parts[command], *patterns)
-
-
-def one_line(engine, on, slow):
-    """The console: escape key, commands, pages, back to the guest; then the
-    same line lent to gdb."""
-    with Bench("one-line", "debugee", engine, on, slow, append="halt",
-               options="gdb=com1", com2=False) as bench:
-        bench.wait_for("worked")
-
-        def ask(text, answer):
-            start = len(bench.text)
-            bench.type(text)
-            bench.wait_for(answer, start=start)
-
-        ask("\x1d", "penumbra> ")
-        ask("pause\r", ", linear ")
-        ask("page 10\r", "10 lines a page")
-        ask("help\r", "-- more")
-        ask(" ", "-- more")
-        ask("q", "penumbra> ")
-        ask("regs\r", "-- more")
-        ask("q", "penumbra> ")
-        ask("x 100000\x7f4 4\r", "nothing" if engine == "" else "00100004")
-        ask("page off\r", "no pages")
-        ask("help\r", "crash")
-        ask("continue\r", "penumbra> ")
-        ask("gdb\r", "gdb's until it detaches")
-        start = len(bench.text)
-        bench.type("$?#3f")
-        bench.wait_for("$T02", start=start)
-        bench.type("+$D#44")
-        bench.wait_for("$OK#9a", start=start)
-        bench.type("+")
-        ask("\x1d", "penumbra> ")
-        ask("\x1d", "\r\n")
-        ask("\x1dquit\r", "ended by the debugger")
-
-
-def launch(bench, verb, *words):
-    done = subprocess.run(
-        ["tools/penumbra", verb, "--port", str(bench.port), *words], cwd=ROOT,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-        timeout=60 * bench.slow)
-    assert done.returncode == 0, f"{verb} {words}: {done.returncode}"
-    return done.stdout
-
-
-def scripted(engine, on, slow):
-    """tools/penumbra monitor and gdb, with the guest running."""
-    with Bench("scripted", "debugee", engine, on, slow, append="halt",
-               options="") as bench:
-        bench.wait_for("worked")
-        for words, pattern in ((("regs",), r"guest runs"),
-                               (("irq",), r"8259 master"),
-                               (("x", "100000", "4"), r"02 b0 ad 1b"),
-                               (("pause",), r"linear"),
-                               (("regs",), r"guest stands"),
-                               (("continue",), r""),
-                               (("regs",), r"guest runs")):
-            has(launch(bench, "monitor", *words), pattern)
-        has(launch(bench, "gdb", "--symbols", bench.image, "--", "-nx",
-                   "-batch", "-ex", "show architecture", "-ex", "p watched",
-                   "-ex", "detach"), r'"i386"', r"= 3$", r"detached")
-        launch(bench, "monitor", "reset")
-        bench.wait_for("penumbra: end: reset")
-
-
-# --- after a panic -----------------------------------------------------------------
-
-def black_box(engine, on, slow):
-    with Bench("black-box", "debugee", engine, on, slow, append="halt",
-               options="on-exit=reboot", reboot=True) as bench:
-        bench.wait_for("worked")
-        assert b"black box" not in bench.text, "a panic before there was one"
-        Stub(bench.port).send(b"qRcmd," + b"crash".hex().encode())
-        bench.wait_for("penumbra: panic: asked for at the monitor's console")
-        bench.wait_for("penumbra: black box: end", 120)
-        text = bench.text.decode(errors="replace")
-        has(text, r"black box: the last run ended in a panic: asked for")
-        events = re.findall(r"^black box: (\d+) -(\d+) us (\S+) ", text, re.M)
-        assert len(events) > 100, f"{len(events)} events"
-        numbers = [int(number) for number, _, _ in events]
-        assert numbers == list(range(numbers[0], numbers[-1] + 1)), "gaps"
-        assert {"port", "exit"} <= {name for *_, name in events}
-        # and once only
-        start = len(bench.text)
-        bench.wait_for("worked", 120, start)
-        bench.type("\x1dreset\r")
-        bench.wait_for("guest entry", 120, start=len(bench.text))
-        assert bench.text.count(b"black box: end") == 1, "told twice"
-
-
-def autopsy(engine, on, slow):
-    """gdb is there when the monitor panics, and looks at both."""
-    with Bench("autopsy", "debugee", engine, on, slow) as bench:
-        bench.image = BUILD / "penumbra.elf"
-        said = bench.gdb("""
-            monitor crash
-            set architecture i386:x86-64
-            maintenance flush register-cache
-            info threads
-            bt
-            p dbg.gdb.attached
-            monitor regs
-            monitor x 100000 4
-            p/x *(int *) 0
-            set var counters[0] = 1
-            kill
-        """)
-        has(said, r"the monitor, panicked", r"#\d+ .*cmd_crash", r"= true",
-            r"^eip", r"02 b0 ad 1b", r"Cannot access memory",
-            r"Cannot access memory")
-        bench.wait_for("penumbra: stopped by a panic")
+SESSIONS = {
+    "session": session, "hundred": hundred, "watch": watchpoints,
+    "user": user, "modes": modes, "steps": steps, "own": own_debugging,
+    "physical": physical, "fault-steps": fault_steps, "kernel": kernel,
+    "interrupt-halt": stopped_at("halt", "halt_for_ever",
+                                 r"protected mode, CPL 0"),
+    "interrupt-cli": stopped_at("cli", "spin_for_ever",
+                                r"protected mode, CPL 0"),
+    "interrupt-user": stopped_at("user", "u_spin", r"protected mode, CPL 3"),
+}
 
 
 def cases():
-    tests = {
-        "own": own_debugging, "commands": commands, "scripted": scripted, "one-line": one_line,
-        "black-box": black_box, "autopsy": autopsy,
-        "session": session, "hundred": hundred, "watch": watchpoints,
-        "user": user, "modes": modes, "steps": steps,
-        "physical": physical, "fault-steps": fault_steps,
-        "interrupt-halt": stopped_at("halt", "halt_for_ever",
-                                     r"protected mode, CPL 0"),
-        "interrupt-cli": stopped_at("cli", "spin_for_ever",
-                                    r"protected mode, CPL 0"),
-        "interrupt-user": stopped_at("user", "u_spin",
-                                     r"protected mode, CPL 3"),
-    }
-    for name, test in tests.items():
-        for engine, on, slow in PLACES:
-            yield Case(f"debug/{name}/{engine}/{on}", test, engine, on, slow)
-    for engine, on, slow in (PLACES[0], PLACES[3]):
-        yield Case(f"debug/kernel/{engine}/{on}", kernel, engine, on, slow)
+    for tests, places in ((SESSIONS, PLACES), (MONITOR, FEWER),
+                          ({"interp": session, "interp-watch": watchpoints},
+                           INTERP)):
+        for name, test in tests.items():
+            for place in places:
+                yield Case(f"debug/{name}/{place[0]}/{place[1]}", test, *place)
+    for engine, on, slow in FEWER:
         yield Case(f"debug/speed/{engine}/{on}", same_speed, engine, on, slow,
                    alone=True)
