@@ -34,6 +34,8 @@ class Bridge:
             data = b""
         if not data:
             self.links.pop(listener).close()
+            if listener is self.line and other in self.links:
+                self.links.pop(other).close()  # the emulator has ended
         elif other in self.links:
             try:
                 self.links[other].sendall(data)
