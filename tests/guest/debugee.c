@@ -57,8 +57,8 @@ NOINLINE u32 sum_code(void)
 	return sum;
 }
 
-/* Something that takes its time. */
-NOINLINE u32 work(u32 rounds);
+/* Something that takes its time, on a page of its own: away from stops. */
+NOINLINE u32 work(u32 rounds) __attribute__((section(".text.work"))) ALIGNED(4096);
 NOINLINE u32 work(u32 rounds)
 {
 	u32 x = 1;
