@@ -32,7 +32,7 @@ void vm_feed_serial(struct vm *vm)
 		if (!vm->debugger || !vm->debugger->typed(vm, (u8)byte))
 			hold_byte(h, (u8)byte);
 	while (h->count && board_serial_in(vm->board, h->bytes[h->head])) {
-		h->head = (h->head + 1) % sizeof(h->bytes);
+		h->head = (u16)((h->head + 1) % sizeof(h->bytes));
 		h->count--;
 	}
 }

@@ -54,8 +54,8 @@ struct vm_config {
 
 /* Typed bytes that the guest's FIFO refused. */
 struct serial_held {
-	u8 bytes[64];
-	u8 head, count;
+	u8 bytes[4096];
+	u16 head, count;
 };
 
 struct vm_debugger; /* vm/debug.h */
