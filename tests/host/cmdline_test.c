@@ -105,6 +105,7 @@ static const struct good good[] = {
 	TOLD("console=e9,", sinks, CONSOLE_E9), /* harmless */
 	ROW32("gdb=com1", gdb, GDB_COM1), ROW32("gdb=com2", gdb, GDB_COM2),
 	ROW32("gdb=off", gdb, GDB_OFF),
+	ROW32("audit=1", audit, 1), ROW32("audit=0", audit, 0),
 	ROW32("gdb-wait=1", gdb_wait, 1), ROW32("gdb-wait=0", gdb_wait, 0),
 	TOLD("on-exit=halt", exit_mode, MACHINE_HALT),
 	TOLD("on-exit=reboot", exit_mode, MACHINE_REBOOT),

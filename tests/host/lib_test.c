@@ -52,11 +52,33 @@ static void test_ring(void)
 	CHECK(!strcmp(ring_event_name(RING_EXIT), "exit"));
 }
 
+/* To memory of its own; and what any memory may hold is not taken for one. */
+static void test_ring_move(void)
+{
+	static struct ring place, wild;
+	u64 last = ring_last(0)->a;
+
+	ring_move(&place);
+	CHECK(ring_last(0)->a == last && ring_entry_of(&place, 0)->a == last);
+	ring_add(RING_PORT, 1, 2);
+	CHECK(ring_last(0)->b == 2 && ring_entry_of(&place, 0)->b == 2);
+	memset(&wild, 0x5a, sizeof(wild));
+	for (unsigned n = 0; n < RING_SIZE + 2; n++)
+		CHECK(!ring_entry_of(&wild, n));
+	memset(&wild, 0, sizeof(wild));
+	CHECK(!ring_entry_of(&wild, 0));
+	ring_classes = (u32)BIT(RING_PORT);
+	ring_add(RING_EXIT, 7, 7);
+	CHECK(ring_last(0)->a == 1, "a class that is off was noted");
+	ring_classes = ~0u;
+}
+
 int main(void)
 {
 	test_format();
 	test_truncation();
 	test_ring();
+	test_ring_move();
 	CHECK(!strcmp(counter_name(CNT_EXIT_HALT), "exit_halt"));
 	return test_end("lib");
 }
