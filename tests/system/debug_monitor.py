@@ -48,6 +48,27 @@ COMMANDS = (
 )
 
 
+# After some running, by engine.
+RAN = (
+    ("hot", r"^\d+ samples", r"^ *\d+\.\d%  +\d+  [0-9a-f]{8}  kernel"),
+    ("new", r"^engine exits: host event +\d+"),
+)
+AFTER = {
+    "bt": (*RAN,
+           ("exits", r"^reason +times +TSC ticks", r"^engine exits: host event",
+            r"^bt: block translated +\d+ +\d+ +\d+$"),
+           ("tb", r"^block \w+, gpa \w+, mode \w+: \d+ instructions in \d+ "
+            r"bytes, \d+ host bytes at f", r"^  runs are not counted",
+            r"^  adaptations: none", r"^  1001e0  \w+ +\w+ ",
+            r"^        f\w+  \w+ +\w+ ", r"^  exit to \w+: (linked|not)",
+            r"are counted", r"are not counted")),
+    "vmx": (*RAN,
+            ("exits", r"^vmx: exit handled +\d+ +\d+ +\d+$",
+             r"^exception or NMI +\d+ +\d+"),
+            ("tb", r"engine vmx translates nothing")),
+}
+
+
 def commands(engine, on, slow):
     """Each command says what it should."""
     with Bench("commands", "debugee", engine, on, slow) as bench:
@@ -57,20 +78,23 @@ def commands(engine, on, slow):
         script += """
             tbreak sum_code
             continue
-            echo == hot
+            echo == hot\\n
             monitor hot
-            echo == exits
+            echo == exits\\n
             monitor exits
-            echo == new
+            echo == new\\n
             monitor stats new
-            echo == tb
-            monitor tb $pc
+            echo == tb\\n
+            monitor tb 1001e0
+            monitor tb on
+            monitor tb off
+            echo == end\\n
             monitor quit
         """
         said = bench.gdb(script, 120)
         parts = dict(part.split("\n", 1) for part in
                      said.split("\n== ")[1:] if "\n" in part)
-        for command, *patterns in COMMANDS:
+        for command, *patterns in (*COMMANDS, *AFTER[engine]):
             assert command in parts, f"nothing for {command}\n{said[-900:]}"
             has(parts[command], *patterns)
 
