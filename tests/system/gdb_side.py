@@ -48,10 +48,11 @@ def steps_until(mode, most):
     print("never in", mode)
 
 
-def timed(entry, stack, rounds):
+def timed(entry, stack, back, rounds):
     """Seconds that one call of work() takes, from its first instruction."""
     run(f"set $esp = {stack}")
     run(f"set $eip = {entry}")
+    run(f"set *(unsigned *) $esp = {back}")
     run(f"set *(unsigned *) ($esp + 4) = {rounds}")
     start = time.monotonic()
     run("continue")
@@ -62,12 +63,16 @@ def speed(rounds, runs):
     """How much slower work() is with a hundred stops elsewhere."""
     gdb.execute("tbreak *work")
     run("continue")
-    entry, stack = pc(), int(gdb.parse_and_eval("(unsigned) $esp"))
+    entry, stack, back = (int(gdb.parse_and_eval(text)) for text in
+                          ("(unsigned) $eip", "(unsigned) $esp",
+                           "*(unsigned *) $esp"))
     gdb.Breakpoint("*sum_code")  # what comes next; not on work()'s page
-    free = [timed(entry, stack, rounds) for _ in range(runs)]
+    free = [timed(entry, stack, back, rounds)
+            for _ in range(runs)]
     first = int(gdb.parse_and_eval("(unsigned) &functions"))
     for n in range(FUNCTIONS):
         gdb.Breakpoint(f"*{first + 4 * n}")
     gdb.Breakpoint("*(int *) 0x1ff000", gdb.BP_WATCHPOINT)
-    with_stops = [timed(entry, stack, rounds) for _ in range(runs)]
+    with_stops = [timed(entry, stack, back, rounds)
+                  for _ in range(runs)]
     print(f"speed {min(with_stops) / min(free):.3f} ({min(free):.2f}s)")
