@@ -16,6 +16,7 @@ from .linux import linux
 PLACES = (("bt", "qemu", 1), ("bt", "bochs", 6), ("vmx", "bochs", 6))
 FEWER = (PLACES[0], PLACES[2])
 INTERP = (("interp", "qemu", 1),)
+LONG = (*INTERP, PLACES[2])
 
 
 # --- sessions --------------------------------------------------------------------
@@ -78,12 +79,16 @@ def hundred(engine, on, slow):
             f"the guest read {sums}, not {real:x}"
 
 
+def symbols(elf):
+    out = subprocess.run(["nm", elf], stdout=subprocess.PIPE, text=True)
+    return {name: int(value, 16) for value, _, name in
+            (line.split() for line in out.stdout.splitlines()
+             if len(line.split()) == 3)}
+
+
 def code_sum(elf):
     """What the image computes of its own code, from its file."""
-    out = subprocess.run(["nm", elf], stdout=subprocess.PIPE, text=True)
-    at = {name: int(value, 16) for value, _, name in
-          (line.split() for line in out.stdout.splitlines()
-           if len(line.split()) == 3)}
+    at = symbols(elf)
     with tempfile.NamedTemporaryFile() as raw:
         subprocess.run(["objcopy", "-O", "binary", "-j", ".text", elf,
                         raw.name], check=True)
@@ -219,6 +224,49 @@ def modes(engine, on, slow):
         """, 120)
         has(said, r"real mode", r"= 0x[0-9a-f]+$", r"= 0x12340$", r"= 0x0$",
             r"= 0x11223344$", r"protected mode", r"= 0x1$")
+
+
+def long_mode(engine, on, slow):
+    """64-bit code: registers, memory, stops, steps; and out of it again."""
+    at = symbols(TESTS / "debugee64.elf")
+    with Bench("long-mode", "debugee64", engine, on, slow) as bench:
+        bench.image = None
+        said = bench.gdb(f"""
+            break *{at["long_code"]}
+            continue
+            set architecture i386:x86-64
+            info threads
+            p/x $efer
+            stepi
+            p/x $rax
+            x/i $pc
+            set $r15 = 0x123456789abcdef0
+            p/x $r15
+            watch *(long *) {at["watched64"]}
+            continue
+            p $pc > {at["long_store"]}
+            p/x *(long *) {at["watched64"]}
+            set var *(long *) {at["watched64"]} = 0x7000000000000041
+            delete
+            break *{at["long_loaded"]}
+            continue
+            p/x $r14
+            set $xmm9.v2_int64[1] = 99
+            p $xmm9.v2_int64[1]
+            set $rip = 0x8000000000000000
+            monitor pt {at["watched64"]:x}
+            delete
+            detach
+        """)
+        has(said, r"Breakpoint 1", r"long mode, CPL 0, 64-bit code, paged",
+            r"= 0x500$", r"= 0x1122334455667788$", r"mov +%rax,%r15",
+            r"= 0x123456789abcdef0$", r"watchpoint 2",
+            r"New value = 1311768467463790320", r"= 1$",
+            r"= 0x123456789abcdef0$", r"Breakpoint 3",
+            r"= 0x7000000000000042$", r"= 99$", r"Could not write",
+            r"4-level paging", r"guest  level 4 ", r"guest  level 2 .* PS",
+            r"detached")
+        bench.wait_for("back with 42")
 
 
 STEPS = 10000
@@ -383,7 +431,7 @@ SESSIONS = {
 def cases():
     for tests, places in ((SESSIONS, PLACES), (MONITOR, FEWER),
                           ({"interp": session, "interp-watch": watchpoints},
-                           INTERP)):
+                           INTERP), ({"long-mode": long_mode}, LONG)):
         for name, test in tests.items():
             for place in places:
                 yield Case(f"debug/{name}/{place[0]}/{place[1]}", test, *place)
