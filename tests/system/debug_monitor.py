@@ -60,7 +60,7 @@ AFTER = {
            ("tb", r"^block \w+, gpa \w+, mode \w+: \d+ instructions in \d+ "
             r"bytes, \d+ host bytes at f", r"^  runs are not counted",
             r"^  adaptations: none", r"^  1001e0  \w+ +\w+ ",
-            r"^        f\w+  \w+ +\w+ ", r"^  exit to \w+: (linked|not)",
+            r"^        f\w+  \w+ +\w+ ", r"^  (exit to|linked from the block of) \w+",
             r"are counted", r"are not counted")),
     "vmx": (*RAN,
             ("exits", r"^vmx: exit handled +\d+ +\d+ +\d+$",
