@@ -19,7 +19,7 @@ INTERP = (("interp", "qemu", 1),)
 LONG = (*INTERP, PLACES[2])
 
 
-# --- sessions --------------------------------------------------------------------
+# --- sessions -------------------------------------------------------------
 
 def session(engine, on, slow):
     """Attach, look and write, break, leave, come again."""
@@ -358,7 +358,7 @@ def own_debugging(engine, on, slow):
     assert said == row.bare_text("bochs"), "not what it says bare"
 
 
-# --- Linux -------------------------------------------------------------------------
+# --- Linux ----------------------------------------------------------------
 
 TYPED = "grep -E ' start_kernel$' /proc/kallsyms"
 

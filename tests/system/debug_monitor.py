@@ -60,7 +60,8 @@ AFTER = {
            ("tb", r"^block \w+, gpa \w+, mode \w+: \d+ instructions in \d+ "
             r"bytes, \d+ host bytes at f", r"^  runs are not counted",
             r"^  adaptations: none", r"^  1001e0  \w+ +\w+ ",
-            r"^        f\w+  \w+ +\w+ ", r"^  (exit to|linked from the block of) \w+",
+            r"^        f\w+  \w+ +\w+ ",
+            r"^  (exit to|linked from the block of) \w+",
             r"are counted", r"are not counted")),
     "vmx": (*RAN,
             ("exits", r"^vmx: exit handled +\d+ +\d+ +\d+$",
@@ -164,7 +165,7 @@ def scripted(engine, on, slow):
         bench.wait_for("penumbra: end: reset")
 
 
-# --- after a panic -----------------------------------------------------------------
+# --- after a panic --------------------------------------------------------
 
 def black_box(engine, on, slow):
     with Bench("black-box", "debugee", engine, on, slow, append="halt",
