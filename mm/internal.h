@@ -77,7 +77,7 @@ struct unsync {
 	u8 quiet;
 };
 
-#define UNSYNC_MAX 16u
+#define UNSYNC_MAX 32u
 
 struct root {
 	union role mode; /* only the mode's fields */
@@ -149,6 +149,8 @@ struct rights {
 u64 gwalk_reserved(const struct walk_mode *m, unsigned level, bool leaf);
 
 /* shadow.c */
+/* The level 2 page for gva under the current root, or NULL. */
+const struct spage *spage_directory(const struct shadow *s, gva_t gva);
 void shadow_enter(struct shadow *s);
 void shadow_leave(struct shadow *s); /* does the flushes that are due */
 void shadow_flush_one(struct shadow *s, gva_t gva);

@@ -269,8 +269,7 @@ enum shadow_result shadow_fault(struct shadow *s, const struct walk_mode *m,
 	return result;
 }
 
-/* The level 2 page for gva under the current root, or NULL. */
-static const struct spage *directory_of(const struct shadow *s, gva_t gva)
+const struct spage *spage_directory(const struct shadow *s, gva_t gva)
 {
 	const struct spage *p;
 	unsigned level;
@@ -304,7 +303,7 @@ static bool in_large_page(const struct shadow *s, gva_t gva)
 
 	if (s->stale & STALE_TABLE)
 		return true;
-	directory = directory_of(s, gva);
+	directory = spage_directory(s, gva);
 	if (!directory)
 		return false;
 	pd = spage_table(s, directory);
@@ -327,7 +326,7 @@ static void tell_unmapped(struct shadow *s, u64 gva, u64 size)
 /* The entry for gva, if its table is out of sync. */
 static void sync_one(struct shadow *s, gva_t gva)
 {
-	const struct spage *directory = directory_of(s, gva), *table;
+	const struct spage *directory = spage_directory(s, gva), *table;
 	u64 e = 0;
 
 	if (directory)

@@ -172,16 +172,20 @@ void unsync_forget(struct shadow *s, const struct spage *p)
 	s->unsync_count--;
 }
 
-/* Does the current root lead to the page? */
+/* Does the current root lead to the page? All roots have it at one address. */
 static bool reachable(const struct shadow *s, const struct spage *p)
 {
-	u32 root = s->root_slots + 4 * (u32)(s->current - s->roots);
+	const struct spage *directory;
+	u64 e;
 
-	for (u32 slot = p->parents; slot; slot = s->links[slot].next)
-		if (slot >= s->root_slots ?
-		    slot - root < 4 : reachable(s, &s->pages[slot / SLOTS]))
-			return true;
-	return false;
+	if (p->several)
+		return true;
+	directory = spage_directory(s, GVA(spage_gva(p, 0)));
+	if (!directory)
+		return false;
+	e = spage_table(s, directory)[level_index(2, p->gva)];
+	return entry_made(s, e) && entry_is_table(2, e) &&
+	       entry_child(s, e) == p;
 }
 
 static bool table_reachable(const struct shadow *s, const struct unsync *u)

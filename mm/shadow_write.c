@@ -132,13 +132,14 @@ static void entry_written(struct shadow *s, struct spage *p,
 
 /*
  * Page-table code writes whole entries, halves of PAE ones, or with a byte
- * operation the flags in an entry's first byte.
+ * operation the flags in an entry's first byte. A table that is copied to or
+ * cleared in bulk is not in use.
  */
 static bool looks_like_data(const struct spage *p, const struct traced *t)
 {
 	if (t->size == 1)
 		return t->gpa.a & (role_entry_size(p->role) - 1);
-	return t->size < 4 || (t->gpa.a & 3);
+	return t->size < 4 || t->size > 8 || (t->gpa.a & 3);
 }
 
 static bool written_too_often(const struct spage *p)
