@@ -42,6 +42,12 @@ static void io(void)
 		step();
 }
 
+static void cpuid(void)
+{
+	if (!vmx_fast_cpuid())
+		step();
+}
+
 static void cr_access(void)
 {
 	if (!vmx_fast_cr())
@@ -219,11 +225,11 @@ static const struct {
 	[7]  = { "interrupt window",         resume, 0 },
 	[8]  = { "NMI window",               resume, 0 },
 	[9]  = { "task switch",              step, STATE_ALL },
-	[10] = { "CPUID",                    step, STATE_ALL },
+	[10] = { "CPUID",                    cpuid, 0 },
 	[11] = { "GETSEC",                   step, STATE_ALL },
 	[12] = { "HLT",                      step, STATE_ALL },
 	[13] = { "INVD",                     step, STATE_ALL },
-	[14] = { "INVLPG",                   invlpg, STATE_CORE },
+	[14] = { "INVLPG",                   invlpg, 0 },
 	[15] = { "RDPMC",                    step, STATE_ALL },
 	[16] = { "RDTSC",                    step, STATE_ALL },
 	[17] = { "RSM",                      step, STATE_ALL },
@@ -237,9 +243,9 @@ static const struct {
 	[25] = { "VMWRITE",                  step, STATE_ALL },
 	[26] = { "VMXOFF",                   step, STATE_ALL },
 	[27] = { "VMXON",                    step, STATE_ALL },
-	[28] = { "control-register access",  cr_access, STATE_CORE },
+	[28] = { "control-register access",  cr_access, 0 },
 	[29] = { "MOV DR",                   step, STATE_ALL },
-	[30] = { "I/O instruction",          io, STATE_CORE },
+	[30] = { "I/O instruction",          io, 0 },
 	[31] = { "RDMSR",                    step, STATE_ALL },
 	[32] = { "WRMSR",                    step, STATE_ALL },
 	[33] = { "invalid guest state",      NULL, 0 },

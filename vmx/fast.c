@@ -8,6 +8,7 @@
 #include "vmx/fast.h"
 
 #include "cpu/control.h"
+#include "cpu/cpuid.h"
 #include "lib/counters.h"
 #include "vmx/internal.h"
 
@@ -23,34 +24,21 @@
 #define CR_GPR(q)    ((unsigned)bits_get(q, 11, 8))
 enum { CR_MOV_TO, CR_MOV_FROM };
 
-/*
- * Is there nothing to report after this instruction but that it is done? RIP
- * must not wrap, which it does at the end of compatibility mode's 4 GiB.
- */
-static bool plain(const struct vcpu *v)
-{
-	return !(v->rflags & EFLAGS_TF) && !(v->dr[7] & DR7_ENABLED) &&
-	       !v->db_pending && (u32)v->rip < 0u - INSN_MAX;
-}
-
 /* The instruction has been executed. */
-static bool skip(struct vcpu *v)
+static bool skip(void)
 {
-	v->rip += vmcs_read(VMCS_EXIT_INSN_LENGTH);
-	v->rflags &= ~EFLAGS_RF;
-	v->shadow = SHADOW_NONE;
+	vmx_state_skip();
 	return true;
 }
 
 bool vmx_fast_invlpg(void)
 {
-	struct vcpu *v = vmx.env.v;
 	const struct emu *emu = vmx.env.emu;
 
-	if (!plain(v))
+	if (!vmx_state_plain())
 		return false;
 	emu->ops->invlpg(emu->ctx, GVA(vmcs_read(VMCS_EXIT_QUALIFICATION)));
-	return skip(v);
+	return skip();
 }
 
 static void io_in(struct vcpu *v, u16 port, unsigned size)
@@ -76,13 +64,13 @@ bool vmx_fast_io(void)
 	u64 q = vmcs_read(VMCS_EXIT_QUALIFICATION);
 	struct vcpu *v = vmx.env.v;
 
-	if ((q & IO_STRING) || !plain(v))
+	if ((q & IO_STRING) || !vmx_state_plain())
 		return false;
 	if (q & IO_IN)
 		io_in(v, IO_PORT(q), IO_SIZE(q));
 	else
 		io_out(v, IO_PORT(q), IO_SIZE(q));
-	return skip(v);
+	return skip();
 }
 
 /* Bits that are no address are the interpreter's to judge. */
@@ -99,11 +87,34 @@ bool vmx_fast_cr(void)
 	u64 q = vmcs_read(VMCS_EXIT_QUALIFICATION);
 	struct vcpu *v = vmx.env.v;
 
-	if (CR_NUMBER(q) != 3 || CR_ACCESS(q) > CR_MOV_FROM || !plain(v))
+	if (CR_NUMBER(q) != 3 || CR_ACCESS(q) > CR_MOV_FROM)
+		return false;
+	if (CR_GPR(q) == R_SP)
+		vmx_state_load(STATE_CORE);
+	if (!vmx_state_plain())
 		return false;
 	if (CR_ACCESS(q) == CR_MOV_FROM)
 		v->gpr[CR_GPR(q)] = v->cr3;
 	else if (!load_cr3(v->gpr[CR_GPR(q)]))
 		return false;
-	return skip(v);
+	return skip();
+}
+
+/* What the extended features say depends on the mode. */
+#define CPUID_BY_MODE 0x80000001u
+
+bool vmx_fast_cpuid(void)
+{
+	struct vcpu *v = vmx.env.v;
+	u32 leaf = (u32)v->gpr[R_AX];
+	struct cpuid_regs r;
+
+	if (leaf == CPUID_BY_MODE || !vmx_state_plain())
+		return false;
+	cpuid_query(leaf, (u32)v->gpr[R_CX], &r);
+	v->gpr[R_AX] = r.eax;
+	v->gpr[R_BX] = r.ebx;
+	v->gpr[R_CX] = r.ecx;
+	v->gpr[R_DX] = r.edx;
+	return skip();
 }

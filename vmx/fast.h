@@ -8,5 +8,6 @@
 bool vmx_fast_invlpg(void);
 bool vmx_fast_io(void);
 bool vmx_fast_cr(void); /* MOV to and from CR3 */
+bool vmx_fast_cpuid(void);
 
 #endif

@@ -49,6 +49,13 @@ void vmx_state_init(void);
 void vmx_state_load(unsigned groups);
 /* Write what changed of the valid groups, before an entry. */
 void vmx_state_store(void);
+/*
+ * For exits that do the whole instruction: is there nothing to report after it
+ * but that it is done (no traps, no blocking, no wrap of RIP)? Then it may be
+ * skipped. Loads no more than it needs.
+ */
+bool vmx_state_plain(void);
+void vmx_state_skip(void);
 
 /* --- inject.c --------------------------------------------------------- */
 

@@ -6,6 +6,7 @@
  */
 #include "cpu/cpuid.h"
 #include "cpu/emu_fpu.h"
+#include "cpu/insn.h"
 #include "kernel/instr.h"
 #include "lib/string.h"
 #include "vmx/internal.h"
@@ -195,6 +196,41 @@ void vmx_state_load(unsigned groups)
 	if (groups & STATE_CONTROL)
 		load_control(v);
 	vmx.valid |= groups;
+}
+
+/* --- Past an instruction ----------------------------------------------- */
+
+/*
+ * RIP must not wrap, which it does at the end of compatibility mode's 4 GiB.
+ * With no blocking there is no trap that MOV SS holds off.
+ */
+bool vmx_state_plain(void)
+{
+	const struct vcpu *v = vmx.env.v;
+	u64 rip = v->rip, rflags = v->rflags, held = v->db_pending;
+
+	if (!(vmx.valid & STATE_CORE)) {
+		rip = take(SC_RIP);
+		rflags = take(SC_RFLAGS);
+		held = take(SC_INTERRUPTIBILITY);
+	}
+	return !(rflags & (EFLAGS_TF | EFLAGS_RF)) &&
+	       !(v->dr[7] & DR7_ENABLED) && !held &&
+	       (u32)rip < 0u - INSN_MAX;
+}
+
+void vmx_state_skip(void)
+{
+	struct vcpu *v = vmx.env.v;
+	u64 length = vmcs_read(VMCS_EXIT_INSN_LENGTH);
+
+	if (vmx.valid & STATE_CORE) {
+		v->rip += length;
+		v->shadow = SHADOW_NONE;
+		return;
+	}
+	known.scalar[SC_RIP] += length;
+	vmcs_write(VMCS_GUEST_RIP, known.scalar[SC_RIP]);
 }
 
 /* --- vcpu to VMCS ------------------------------------------------------ */
