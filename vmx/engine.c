@@ -47,6 +47,7 @@ static const char *vmx_init(const struct engine_env *env)
 	if (why)
 		return why;
 	vmx_hw_init_vmcs(&vmx.caps, &vmx.controls);
+	vmx_hw_open_msrs(false);
 	vmx_state_init();
 	return NULL;
 }
@@ -89,8 +90,10 @@ static void vmx_mode_changed(struct vcpu *v, unsigned what)
 		return;
 	walk_mode_of(v, &vmx.mode);
 	vmx.root = shadow_root(vmx.env.shadow, &vmx.mode);
-	if (what & MODE_PAGING)
-		filter_page_faults();
+	if (!(what & MODE_PAGING))
+		return;
+	filter_page_faults();
+	vmx_hw_open_msrs(vcpu_long_mode(v));
 }
 
 /* --- Running ------------------------------------------------------------ */

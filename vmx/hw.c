@@ -11,12 +11,17 @@
 #include "kernel/host.h"
 #include "kernel/idt.h"
 #include "kernel/instr.h"
+#include "lib/string.h"
 #include "vmx/entry.h"
 #include "vmx/instr.h"
 #include "vmx/vmcs.h"
 
 /* The longest that a guest runs without an exit, where there is a timer. */
 #define TIMER_MS 1
+
+enum { MSRS_CLOSED, MSRS_OPEN, MSR_BITMAPS };
+
+static u8 *msr_bitmap[MSR_BITMAPS]; /* a page each; NULL: not offered */
 
 static u64 read_group(u64 basic, enum vmx_group group)
 {
@@ -52,13 +57,46 @@ static bool region(const struct vmx_caps *caps, hpa_t *at)
 	return true;
 }
 
+/* "MSR-Bitmap Address": reads of C0000000h and on, and writes of them. */
+#define BITMAP_READ_HIGH  1024
+#define BITMAP_WRITE_HIGH 3072
+
+static void bitmap_pass(u8 *bitmap, u32 msr)
+{
+	u32 n = msr & 0x1fff;
+
+	bitmap[BITMAP_READ_HIGH + n / 8] &= (u8)~BIT(n % 8);
+	bitmap[BITMAP_WRITE_HIGH + n / 8] &= (u8)~BIT(n % 8);
+}
+
+static bool make_msr_bitmaps(void)
+{
+	for (unsigned i = 0; i < MSR_BITMAPS; i++) {
+		msr_bitmap[i] = palloc_low(1);
+		if (!msr_bitmap[i])
+			return false;
+		memset(msr_bitmap[i], 0xff, PAGE_SIZE);
+	}
+	bitmap_pass(msr_bitmap[MSRS_OPEN], MSR_IA32_FS_BASE);
+	bitmap_pass(msr_bitmap[MSRS_OPEN], MSR_IA32_GS_BASE);
+	bitmap_pass(msr_bitmap[MSRS_OPEN], MSR_IA32_KERNEL_GS_BASE);
+	return true;
+}
+
+void vmx_hw_open_msrs(bool open)
+{
+	if (msr_bitmap[open])
+		vmcs_write(VMCS_MSR_BITMAP, host_phys(msr_bitmap[open]).a);
+}
+
 const char *vmx_hw_start(const struct vmx_caps *caps)
 {
 	hpa_t on, vmcs;
 
 	if (!caps_vtx_enable())
 		return "IA32_FEATURE_CONTROL cannot be written";
-	if (!region(caps, &on) || !region(caps, &vmcs))
+	if (!region(caps, &on) || !region(caps, &vmcs) ||
+	    (vmx_has(caps, VMX_HAS_MSR_BITMAPS) && !make_msr_bitmaps()))
 		return "too little memory for the VMCS";
 	write_cr0(read_cr0() | caps->cr0_fixed0);
 	write_cr4(read_cr4() | caps->cr4_fixed0 | CR4_VMXE);

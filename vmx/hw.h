@@ -15,4 +15,10 @@ const char *vmx_hw_start(const struct vmx_caps *caps);
 void vmx_hw_init_vmcs(const struct vmx_caps *caps,
 		      const struct vmx_controls *controls);
 
+/*
+ * Where there are MSR bitmaps: may the guest use the base MSRs of FS and GS
+ * with no exit? Else every MSR exits, as it does where there are none.
+ */
+void vmx_hw_open_msrs(bool open);
+
 #endif
