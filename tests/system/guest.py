@@ -87,9 +87,9 @@ def cases():
             for engine in row.engines():
                 yield Case(f"guest/{row.name}/{engine}/{on}", compare, row,
                            engine, on)
-        if row.image.startswith(LONG):
-            continue  # vmx leaves long mode to the interpreter as yet
-        for model, cpu in VMX.items() if "bochs" in row.where else ():
+        on_bochs = "bochs" in (*row.where, row.reference) and \
+            not row.image.startswith(LONG)
+        for model, cpu in VMX.items() if on_bochs else ():
             if model == VMX_ALL or row.name in VMX_SOME:
                 yield Case(f"guest/{row.name}/vmx/{model}", compare, row,
                            "vmx", "bochs", cpu)

@@ -78,8 +78,33 @@ def shell(model, flavour):
                                if reason != "all") > 0, f"see {log}"
 
 
+# Mark, since when, and at most so many times the bare machine's TSC ticks.
+# On Bochs they count instructions, so a busy host does not matter.
+SPEED = (("PENUMBRA-GUEST-READY", "entry", 1.5),
+         ("FORKS-END", "FORKS-BEGIN", 2.5))
+FORKS = 200
+
+
+def speed():
+    """vmx against bare on the oldest model, as the guest's clock has it."""
+    marks = ("PENUMBRA-GUEST-READY", "FORKS-BEGIN", "FORKS-END")
+    guest = linux("686", f"cryptomgr.notests pentest=forks:{FORKS},poweroff")
+    outs = {engine: boot(f"vmx-speed-{engine}", guest, engine=engine,
+                         on="bochs", cpu=VMX["penryn"], timeout=900,
+                         dialog=[("expect", mark) for mark in marks])[0]
+            for engine in ("bare", "auto")}
+    stats = outs["auto"].stats
+    assert stats and stats["engine"] == "vmx", "not by vmx"
+    for mark, since, most in SPEED:
+        bare, vmx = (out.tick_span(mark, since) for out in outs.values())
+        print(f"     {mark}: bare {bare / 1e6:.1f}M ticks, "
+              f"vmx {vmx / 1e6:.1f}M, {vmx / bare:.2f}x (at most {most}x), "
+              f"idle {stats['tsc_idle']}")
+        assert vmx <= most * bare, f"{mark}: {vmx / bare:.2f} times bare"
+
+
 def cases():
-    yield Case("vmx/linux/penryn/686", shell, "penryn", "686")
+    yield Case("vmx/speed", speed)
     yield Case("vmx/linux/penryn/686-pae", shell, "penryn", "686-pae")
     yield Case("vmx/linux/penryn/amd64", shell, "penryn", "amd64")
     yield Case("vmx/linux/lynnfield/686-pae", shell, "lynnfield", "686-pae")
