@@ -11,7 +11,7 @@ from penumbra_lib.session import run_guest
 from .case import AUDIT, BUILD, ROOT, Case, check_audit, keep_log
 
 ENGINES = ("interp", "bt")
-LONG_ENGINES = ("interp",)  # those that host long-mode images
+LONG_ENGINES = ("interp",)  # those that host long-mode images, besides vmx
 LONG = "long-"  # what their images' names begin with
 # vmx runs on these CPU models of Bochs: without EPT and what came with it,
 # with EPT alone, with all there is. All images on the first.
@@ -87,8 +87,7 @@ def cases():
             for engine in row.engines():
                 yield Case(f"guest/{row.name}/{engine}/{on}", compare, row,
                            engine, on)
-        on_bochs = "bochs" in (*row.where, row.reference) and \
-            not row.image.startswith(LONG)
+        on_bochs = "bochs" in (*row.where, row.reference)
         for model, cpu in VMX.items() if on_bochs else ():
             if model == VMX_ALL or row.name in VMX_SOME:
                 yield Case(f"guest/{row.name}/vmx/{model}", compare, row,
