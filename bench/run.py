@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: MIT
 """Measure Penumbra: the translator on the real CPU, nanobench, Linux guests.
 
-usage: bench/run.py [--quick] [-o DIR] [--only PART,...] [--redraw REPORT.json]
+usage: bench/run.py [--quick] [-o DIR] [--only PART,...] [--merge]
+       bench/run.py [-o DIR] --redraw REPORT.json
 
 Writes report.md, report.json and charts (SVG, PNG) to DIR (build/bench).
-Parts: programs, nano, linux. --redraw makes page and charts of an old run.
+Parts: programs, nano, linux; with --merge the others stay as DIR has them.
+--redraw makes page and charts of an old run.
 """
 import argparse
 import datetime
@@ -56,11 +58,26 @@ def machine(quick):
             "kind of run": "quick" if quick else "full"}
 
 
-def measure(quick, parts):
-    run = {"machine": machine(quick), "failed": []}
+def old_parts(folder, parts):
+    """What the report in `folder` has of the parts not measured now."""
+    try:
+        old = json.loads((folder / "report.json").read_text())
+    except OSError:
+        return {"failed": []}
+    kept = {name: old[name] for name in PARTS if name in old
+            and name not in parts}
+    kept["failed"] = [text for text in old["failed"]
+                      if text.partition(":")[0] in kept]
+    return kept
+
+
+def measure(quick, parts, kept):
+    run = {"machine": machine(quick), **kept}
     for name in parts:
         tell(name)
-        run[name] = PARTS[name].measure(quick, tell, run["failed"].append)
+        run[name] = PARTS[name].measure(
+            quick, tell,
+            lambda why, name=name: run["failed"].append(f"{name}: {why}"))
     run["size"] = size.measure(run.get("linux", {}))
     return run
 
@@ -87,15 +104,17 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("-o", default="build/bench", type=pathlib.Path)
     parser.add_argument("--only", default=",".join(PARTS))
+    parser.add_argument("--merge", action="store_true")
     parser.add_argument("--redraw", type=pathlib.Path)
     args = parser.parse_args()
     parts = args.only.split(",")
     if not set(parts) <= set(PARTS):
         parser.error(f"parts are {', '.join(PARTS)}")
     run = json.loads(args.redraw.read_text()) if args.redraw else \
-        measure(args.quick, parts)
+        measure(args.quick, parts, old_parts(args.o, parts) if args.merge
+                else {"failed": []})
     write(run, args.o)
-    return 1 if run["failed"] else 0
+    return 1 if run["failed"] and not args.redraw else 0
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def try_run(result, key, tell, failed, *how):
     try:
         result[key] = run(*how)
     except ValueError as why:
-        failed(f"Linux {key}: {why}")
+        failed(f"{key}: {why}")
 
 
 def measure(quick, tell=lambda text: None, failed=print):

@@ -2,8 +2,10 @@
 """The benchmarks' own parts: that they run, and that what they derive is
 right. What they measure is `make bench`'s business, but for exact counts."""
 import json
+import pathlib
 import re
 import sys
+import tempfile
 
 from .case import BUILD, ROOT, Case, command
 
@@ -147,7 +149,9 @@ def canned():
             "qemu/bare": {**part, "boot_ticks": 100.0, "workloads": {
                 "forkwait": row(10.0)}},
             "qemu/bt": {**part, "boot_ticks": 150.0, "workloads": {
-                "forkwait": row(30.0, **forks)}}},
+                "forkwait": row(30.0, **forks)}, "stats": {
+                    "tsc_guest": 70, "tsc_monitor": 20, "tsc_idle": 10,
+                    "tsc_translate": 30, "monitor_bytes": 0}}},
         "size": {"image": 1 << 20}}
 
 
@@ -188,6 +192,27 @@ def reported():
         assert text in page, f"not in the report: {text}"
 
 
+def drawn():
+    """A run's page and pictures, made again from its JSON, by the Python that
+    make bench uses."""
+    python = "/usr/bin/python3" if pathlib.Path("/usr/bin/python3").exists() \
+        else sys.executable
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        (folder / "old.json").write_text(json.dumps(canned()))
+        command([python, "bench/run.py", "--redraw", folder / "old.json",
+                 "-o", folder / "new"], 120)
+        page = (folder / "new/report.md").read_text()
+        again = json.loads((folder / "new/report.json").read_text())
+        for name in ("nanobench", "linux", "times"):
+            assert f"]({name}.svg)" in page, f"{name} is not in the page"
+            for kind in ("svg", "png"):
+                size = (folder / f"new/{name}.{kind}").stat().st_size
+                assert size > 5000, f"{name}.{kind}: {size} bytes"
+    assert "| translator | 30.0 |" in page, "no shares of time"
+    assert again["targets"] == targets.judge(canned()), again["targets"]
+
+
 def cases():
     for path in sorted((ROOT / "bench/programs").glob("*.c")):
         built = BUILD / "bench/programs" / path.stem
@@ -199,6 +224,7 @@ def cases():
     yield Case("bench/judged", judged)
     yield Case("bench/modelled", modelled)
     yield Case("bench/reported", reported)
+    yield Case("bench/drawn", drawn)
     yield Case("bench/nano-parsed", nano_parsed)
     yield Case("bench/linux-parsed", linux_parsed)
     yield Case("bench/linux", workloads)
