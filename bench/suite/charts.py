@@ -113,6 +113,33 @@ def times(run, folder):
     return save(figure, folder, "times")
 
 
+def boot(run, folder):
+    """The kernel's landmarks, one bar a run, QEMU and Bochs apart: their
+    clocks have little in common."""
+    groups = {}
+    for key, part in run["linux"].items():
+        if part.get("timeline"):
+            groups.setdefault(key.split("/")[0], {})[key] = part["timeline"]
+    figure, axes = pyplot.subplots(len(groups), squeeze=False,
+                                   figsize=(8, 1.2 + 1.9 * len(groups)))
+    names = list(dict.fromkeys(name for group in groups.values()
+                               for line in group.values()
+                               for name, _ in line))
+    for (on, group), axis in zip(groups.items(), axes[:, 0]):
+        for key, line in group.items():
+            start = 0.0
+            for name, at in line:
+                axis.barh(key, max(at - start, 0), left=start,
+                          color=f"C{names.index(name)}",
+                          label=name if key == list(group)[0] else None)
+                start = max(at, start)
+        axis.invert_yaxis()
+        axis.set_xlabel(f"seconds of the guest's clock, {on}")
+    axes[0, 0].set_title("Boot of Debian's 686 kernel, up to each landmark")
+    axes[0, 0].legend(fontsize=8)
+    return save(figure, folder, "boot")
+
+
 def draw(run, folder):
     """The names of what was drawn."""
     drawn = []
@@ -122,4 +149,6 @@ def draw(run, folder):
         drawn.append(nano(run, folder))
     if any(key.endswith("/bt") for key in run.get("linux", {})):
         drawn += [linux(run, folder), times(run, folder)]
+    if any(part.get("timeline") for part in run.get("linux", {}).values()):
+        drawn.append(boot(run, folder))
     return drawn

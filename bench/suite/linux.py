@@ -38,6 +38,28 @@ def parse(log):
     return rows
 
 
+# Where a boot stands when the kernel says so, in order.
+LANDMARKS = (("memory", "Memory: "), ("devices", "Trying to unpack rootfs"),
+             ("initrd unpacked", "Freeing initrd memory"),
+             ("drivers", "Freeing unused kernel image"),
+             ("init", "Run /init as init process"))
+KERNEL_LINE = re.compile(r"^\[ *([\d.]+)\] (.*)$")
+UPTIME = re.compile(READY + r" \S+ up ([\d.]+)")
+
+
+def timeline(log):
+    """[(landmark, seconds of the kernel's own clock)], the shell last."""
+    seen = {}
+    for line in log.splitlines():
+        said = KERNEL_LINE.match(line)
+        for name, text in LANDMARKS:
+            if said and text in said.group(2):
+                seen.setdefault(name, float(said.group(1)))
+    ready = UPTIME.search(log)
+    return [*seen.items(), *([("shell", float(ready.group(1)))]
+                             if ready else [])]
+
+
 def run(on, engine, percent, options="", workloads=True):
     jobs = f"bench:{percent},poweroff" if workloads else "poweroff"
     guest = Guest("linux", GUEST / "vmlinuz-686", GUEST / "initrd-bench.gz",
@@ -52,7 +74,8 @@ def run(on, engine, percent, options="", workloads=True):
                          f" {out.end} {out.message}\n{log[-1500:]}")
     return {"boot_seconds": out.span(READY),
             "boot_ticks": out.tick_span(READY),
-            "workloads": parse(log), "stats": out.stats}
+            "timeline": timeline(log), "workloads": parse(log),
+            "stats": out.stats}
 
 
 def try_run(result, key, tell, failed, *how):

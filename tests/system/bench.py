@@ -105,7 +105,8 @@ def nanobench(engine, on, pae):
         assert .9 < count < 1.3, f"{name}: {count} {event} each"
 
 
-LINUX_LOG = """PENUMBRA-GUEST-READY 6.1.0-50-686 up 4.00
+LINUX_LOG = """[    3.500000] Run /init as init process
+PENUMBRA-GUEST-READY 6.1.0-50-686 up 4.00
 penumbra-marks: {"callouts": 30}
 bench: forkwait 10 5000
 bench: gzip 1 700
@@ -118,6 +119,7 @@ def linux_parsed():
     assert rows["forkwait"]["ticks"] == 500, rows
     assert rows["forkwait"]["events"] == {"callouts": 3}, rows
     assert rows["gzip"]["events"] == {}, "events of another workload"
+    assert linux.timeline(LINUX_LOG) == [("init", 3.5), ("shell", 4)]
 
 
 def workloads():
@@ -138,7 +140,8 @@ def canned():
     """A run as bench/run.py makes it, with figures that are easy to check."""
     fault = "true page fault"
     forks = {"hidden_faults": 9.0}
-    part = {"boot_seconds": 5.0, "stats": None}
+    part = {"boot_seconds": 5.0, "stats": None,
+            "timeline": [["init", 3.0], ["shell", 4.0]]}
     return {
         "machine": {"date": "today"}, "failed": ["nanobench x: timeout"],
         "nano": {
@@ -204,7 +207,7 @@ def drawn():
                  "-o", folder / "new"], 120)
         page = (folder / "new/report.md").read_text()
         again = json.loads((folder / "new/report.json").read_text())
-        for name in ("nanobench", "linux", "times"):
+        for name in ("nanobench", "linux", "times", "boot"):
             assert f"]({name}.svg)" in page, f"{name} is not in the page"
             for kind in ("svg", "png"):
                 size = (folder / f"new/{name}.{kind}").stat().st_size
