@@ -6,14 +6,16 @@ matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402
 
 from . import cost  # noqa: E402
+from .boot import boot_ratio  # noqa: E402
 
-COLOURS = {"bare": "#9aa0a6", "bt": "#1f6feb", "vmx": "#d9731a",
-           "interp": "#8250df", "qemu": "#2da44e",
-           "software": "#a5c8ff", "hardware": "#f5c9a4"}
+COLOURS = {"bt, bochs": "#0a3d91", "vmx, bochs": "#d9731a",
+           "software, paper": "#a5c8ff", "hardware, paper": "#f5c9a4",
+           "bare": "#9aa0a6", "bt": "#1f6feb", "vmx": "#d9731a",
+           "interp": "#8250df", "qemu": "#2da44e"}
 
 
 def save(figure, folder, name):
-    figure.tight_layout()
+    figure.tight_layout(rect=(0, .05, 1, 1))
     for kind in ("svg", "png"):
         figure.savefig(folder / f"{name}.{kind}", dpi=110)
     pyplot.close(figure)
@@ -27,13 +29,13 @@ def bars(axes, labels, series, log=False):
         at = [y + (i - (len(series) - 1) / 2) * height
               for y in range(len(labels))]
         axes.barh(at, [v or 0 for v in values], height, label=name,
-                  color=COLOURS.get(name.split(",")[0]))
+                  color=COLOURS.get(name, COLOURS.get(name.split(",")[0])))
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()
     if log:
         axes.set_xscale("log")
     axes.grid(axis="x", alpha=.3)
-    axes.legend()
+    axes.figure.legend(loc="lower center", ncol=len(series))
 
 
 def programs(run, folder):
@@ -79,7 +81,7 @@ def linux(run, folder):
     def ratio(key, name):
         base = parts[key.split("/")[0] + "/bare"]
         if name == "boot":
-            return parts[key]["boot_ticks"] / base["boot_ticks"]
+            return boot_ratio(parts[key], base)
         mine = parts[key]["workloads"].get(name)
         theirs = base["workloads"].get(name)
         return mine["ticks"] / theirs["ticks"] if mine and theirs else None
@@ -109,7 +111,7 @@ def times(run, folder):
     axes.set_xlim(0, 100)
     axes.set_xlabel("per cent of all ticks")
     axes.set_title("Where the time goes: boot and workloads")
-    axes.legend(loc="lower center", bbox_to_anchor=(.5, -.65), ncol=4)
+    figure.legend(loc="lower center", ncol=4)
     return save(figure, folder, "times")
 
 
@@ -136,7 +138,8 @@ def boot(run, folder):
         axis.invert_yaxis()
         axis.set_xlabel(f"seconds of the guest's clock, {on}")
     axes[0, 0].set_title("Boot of Debian's 686 kernel, up to each landmark")
-    axes[0, 0].legend(fontsize=8)
+    handles = axes[0, 0].get_legend_handles_labels()
+    figure.legend(*handles, loc="lower center", ncol=len(names), fontsize=8)
     return save(figure, folder, "boot")
 
 

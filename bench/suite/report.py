@@ -2,6 +2,7 @@
 """A run as a page for people: tables of what was measured, the targets, and
 beside them what the paper saw."""
 from . import cost
+from .boot import boot_ratio
 
 SOFTWARE, HARDWARE = "bt", "vmx"
 
@@ -169,8 +170,7 @@ def linux_part(run):
                           for name in part["workloads"])
     yield from table(
         ("what", *linux),
-        [("boot to shell", *(linux_cell(linux, key, boot_ticks)
-                             for key in linux)),
+        [("boot to shell", *(boot_cell(linux, key) for key in linux)),
          *((name, *(linux_cell(linux, key, workload_ticks, name)
                     for key in linux)) for name in names)])
     for key, part in linux.items():
@@ -182,8 +182,13 @@ def linux_part(run):
             yield ""
 
 
-def boot_ticks(part):
-    return part["boot_ticks"]
+def boot_cell(linux, key):
+    """Bochs' ticks or QEMU's seconds."""
+    part, base = linux[key], linux.get(key.split("/")[0] + "/bare")
+    text = number(part["boot_ticks"]) if "bochs" in key and \
+        part["boot_ticks"] else f"{part['boot_seconds']:.2f} s"
+    return text if base in (None, part) else \
+        f"{text} ({boot_ratio(part, base):.2f}x)"
 
 
 def workload_ticks(part, name):

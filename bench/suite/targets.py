@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The speeds to reach, a row each, and what a run saw of them."""
-import pathlib
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-
+from .boot import boot_ratio
 
 class Row:
     """value(run) is None where the run did not measure it."""
@@ -55,8 +52,8 @@ def workload(where, name):
         run["linux"][f"{on}/bare"]["workloads"][name]["ticks"]
 
 
-def boot(where, base, key="boot_ticks"):
-    return lambda run: run["linux"][where][key] / run["linux"][base][key]
+def boot(where, base):
+    return lambda run: boot_ratio(run["linux"][where], run["linux"][base])
 
 
 def fork_event(where, key):
