@@ -55,7 +55,7 @@ NANO_OBJ := $(patsubst %,$O/bench/guest/obj/%.o,$(notdir $(wildcard bench/guest/
 
 $O/bench/guest/obj/%.c.o: bench/guest/%.c bench/bench.mk tests/guest/guests.mk
 	$(call say,GCC32)
-	$(Q)mkdir -p $(@D) && $(HOSTCC) $(GUEST_CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)mkdir -p $(@D) && $(HOSTCC) $(GUEST_CFLAGS_32) -MMD -MP -c $< -o $@
 
 $O/bench/guest/obj/%.asm.o: bench/guest/%.asm
 	$(call say,NASM)
