@@ -4,7 +4,7 @@
  * and SWAPGS. Their segments are made up, no descriptor is read.
  *
  * SYSCALL belongs to 64-bit mode, but AMD's processors have it in compatibility
- * mode and in legacy protected mode too, and have SYSENTER in legacy modes only.
+ * and legacy protected mode too, and have SYSENTER in legacy modes only.
  */
 #include "cpu/cpuid.h"
 #include "cpu/emu_internal.h"
