@@ -28,7 +28,7 @@ TICKS = rb".*?\btsc ((?:0x)?[0-9a-f]+)\b"  # what follows a mark on its line
 PANIC_LINE = re.compile(rb"^penumbra: panic(?: in a panic)?: .*$", re.M)
 STOP_LINE = re.compile(rb"^penumbra: (?:fatal|stopped): (.*?)\r?$", re.M)
 END_LINE = re.compile(rb"^penumbra: end: (.*) status (\d+)\r?$", re.M)
-JSON_LINE = re.compile(rb"^penumbra-json: (\{.*\})\r?$", re.M)
+JSON_LINE = re.compile(rb"^penumbra-json: (\{.*\})\r?\n", re.M)
 EXIT_LINE = re.compile(rb"^exit (\d+)\r?$", re.M)
 
 # The monitor's words for an end -> the launcher's.
