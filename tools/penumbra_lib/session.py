@@ -38,6 +38,7 @@ END_WORDS = {
     "halted with interrupts off": "halt",
     "reset": "reset",
     "triple fault": "reset",
+    "ended by the debugger": "quit",
     "the monitor stopped the guest": "stopped",
 }
 STATUS_OF_END = {"power-off": 0, "halt": 0, "quit": 0, "reset": RESET,
