@@ -383,7 +383,7 @@ def kernel(engine, on, slow):
             info threads
         """, 1)
         has(said, r"SIGINT", r"protected mode, CPL [03], 32-bit code, paged")
-        bench.type("busybox true\r")
+        bench.type("for i in 1 2 3 4 5 6; do sleep 2; busybox true; done\r")
         said = bench.gdb(f"""
             break *{entry}
             continue

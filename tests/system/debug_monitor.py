@@ -59,9 +59,9 @@ AFTER = {
             r"^bt: block translated +\d+ +\d+ +\d+$"),
            ("tb", r"^block \w+, gpa \w+, mode \w+: \d+ instructions in \d+ "
             r"bytes, \d+ host bytes at f", r"^  runs are not counted",
-            r"^  adaptations: none", r"^  1001e0  \w+ +\w+ ",
+            r"^  adaptations: none", r"^  101\w+  \w+ +\w+ ",
             r"^        f\w+  \w+ +\w+ ",
-            r"^  (exit to|linked from the block of) \w+",
+            r"^  exit to \w+: (linked|not linked)",
             r"are counted", r"are not counted")),
     "vmx": (*RAN,
             ("exits", r"^vmx: exit handled +\d+ +\d+ +\d+$",
@@ -86,7 +86,7 @@ def commands(engine, on, slow):
             echo == new\\n
             monitor stats new
             echo == tb\\n
-            monitor tb 1001e0
+            python show_code("print")
             monitor tb on
             monitor tb off
             echo == end\\n

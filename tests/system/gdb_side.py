@@ -39,6 +39,11 @@ def walk(count):
         print("path", *(f"{here:x}" for here in path[at:at + 16]))
 
 
+def show_code(function):
+    at = int(gdb.parse_and_eval(f"(unsigned) &{function}"))
+    gdb.execute(f"monitor tb {at:x}")
+
+
 def steps_until(mode, most):
     for _ in range(most):
         run("stepi")
