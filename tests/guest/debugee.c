@@ -131,7 +131,7 @@ int main(void)
 		print("read %u\n", read_watched());
 	}
 	print("user %u\n", catch_user(u_work, 0x202));
-	print("worked %x\n", work(10000000));
+	print("worked %x\n", work(100000));
 	print("sum %x\n", sum_code());
 	if (*job == 'h')
 		halt_for_ever();

@@ -240,6 +240,7 @@ def long_mode(engine, on, slow):
             stepi
             p/x $rax
             x/i $pc
+            stepi
             set $r15 = 0x123456789abcdef0
             p/x $r15
             watch *(long *) {at["watched64"]}
