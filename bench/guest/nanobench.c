@@ -64,25 +64,24 @@ static u64 run(const struct op *op, u32 n)
 	return total;
 }
 
-/* Ticks of n operations with their preparation. */
-static u64 elapsed(const struct op *op, u32 n)
+/* Ticks of n operations. Preparing each batch may cost more than they do
+ * themselves, and is part of it. */
+static u64 cost(const struct op *op, u32 n)
 {
-	u64 start = rdtsc();
+	u64 start = rdtsc(), ticks = run(op, n);
 
-	run(op, n);
-	return rdtsc() - start;
+	return op->batch ? rdtsc() - start : ticks;
 }
 
-/* More and more until it takes a part of the budget that can be measured. What
- * has to be prepared may cost more than it does itself. */
+/* More and more until it takes a part of the budget that can be measured. */
 static u32 affordable(const struct op *op)
 {
-	u32 n = GUESS;
-	u64 ticks = elapsed(op, n);
+	u32 n = op->batch ? op->batch : GUESS;
+	u64 ticks = cost(op, n);
 
 	while (ticks < budget / 16 && n < N_MOST / 4) {
 		n *= 4;
-		ticks = elapsed(op, n);
+		ticks = cost(op, n);
 	}
 	if (ticks >= budget)
 		return n;
