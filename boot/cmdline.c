@@ -13,6 +13,7 @@
 #include "kernel/console.h"
 #include "kernel/exit.h"
 #include "lib/string.h"
+#include "lib/switches.h"
 #include "vm/vm.h"
 
 struct options options;
@@ -37,6 +38,13 @@ struct option {
 
 #define CHOICES(...) (const struct choice[]){ __VA_ARGS__, { NULL, 0 } }
 
+static const struct choice switches[] = {
+#define X(name) { #name, 1u << SWITCH_##name },
+	SWITCHES(X)
+#undef X
+	{ NULL, 0 },
+};
+
 /* clang-format off */
 static const struct option rows[] = {
 	{ "engine", OPT_CHOICE, &options.engine, CHOICES(
@@ -47,6 +55,7 @@ static const struct option rows[] = {
 	{ "console", OPT_SET, &console, CHOICES(
 		{ "com1", CONSOLE_COM1 }, { "com2", CONSOLE_COM2 },
 		{ "vga", CONSOLE_VGA }, { "e9", CONSOLE_E9 }) },
+	{ "no", OPT_SET, &switches_off, switches },
 	{ "gdb", OPT_CHOICE, &options.gdb, CHOICES(
 		{ "off", GDB_OFF }, { "com1", GDB_COM1 }, { "com2", GDB_COM2 }) },
 	{ "audit", OPT_CHOICE, &options.audit, CHOICES(

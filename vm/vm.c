@@ -9,6 +9,7 @@
 #include "cpu/emu_fpu.h"
 #include "kernel/host.h"
 #include "lib/string.h"
+#include "lib/switches.h"
 #include "log.h"
 
 /* With icount: a round figure near a real CPU's pace, so that timers fit. */
@@ -128,7 +129,7 @@ static bool create_shadow(struct vm *vm)
 		.pool_pages = shadow_pool_pages(vm->config.mem_bytes),
 		.nx = true,
 		.kernel_nx = vm->config.root_kind == SHADOW_ROOT_4LEVEL,
-		.prefetch = 8,
+		.prefetch = switch_on(SWITCH_prefetch) ? 8 : 0,
 		.unsync = vm->config.unsync,
 		.trap_bit = vm->config.trap_bit,
 		.host_pml4 = vm->config.host_pml4,

@@ -15,6 +15,7 @@
 
 #include "kernel/console.h"
 #include "kernel/exit.h"
+#include "lib/switches.h"
 #include "tests/host/test.h"
 
 /* What the monitor's side was told. */
@@ -110,6 +111,10 @@ static const struct good good[] = {
 	TOLD("on-exit=halt", exit_mode, MACHINE_HALT),
 	TOLD("on-exit=reboot", exit_mode, MACHINE_REBOOT),
 	TOLD("on-exit=qemu", exit_mode, MACHINE_QEMU),
+	{ "", &switches_off, 0, 4 },
+	{ "no=chain", &switches_off, BIT(SWITCH_chain), 4 },
+	{ "no=prefill,tlb", &switches_off,
+	  BIT(SWITCH_prefill) | BIT(SWITCH_tlb), 4 },
 	TOLD("loglevel=error", level, LOG_ERROR),
 	TOLD("loglevel=warn", level, LOG_WARN),
 	TOLD("loglevel=info", level, LOG_INFO),
@@ -179,7 +184,7 @@ static const struct wrong wrong[] = {
 	{ "console=com1 vga", "unknown option \"vga\"" },
 	{ "gdb=on", "bad value" }, { "gdb-wait=yes", "bad value" }, { "on-exit=off", "bad value" },
 	{ "on_exit=halt", "unknown option" },
-	{ "loglevel=7", "bad value" }, { "time=icount,tsc", "bad value" },
+	{ "loglevel=7", "bad value" }, { "no=this", "bad value" }, { "time=icount,tsc", "bad value" },
 	{ "trace-from=1K", "bad value" }, { "trace-to=", "bad value" },
 	{ "trace-memory=1", "bad value" }, { "long-mode=on", "bad value" },
 	/* the first mistake is the one named */

@@ -20,6 +20,7 @@ VMX = {"penryn": "core2_penryn_t9600", "lynnfield": "corei5_lynnfield_750",
 VMX_ALL = "penryn"
 VMX_SOME = ("exceptions", "paging", "pae", "vm86", "task", "debug",
             "irqstorm-slow", "mmustress")
+WITHOUT = ("mmustress", "smcstress")  # run with each switch off
 TEXT = re.compile(rb"^\r*(begin\r?\n.*?^exit \d+\r?$)", re.M | re.S)
 SLOW = {"bochs": 4}  # times the row's timeout
 
@@ -38,13 +39,15 @@ class Row:
     def engines(self):
         return LONG_ENGINES if self.image.startswith(LONG) else ENGINES
 
-    def text(self, engine, on, cpu=None):
+    def text(self, engine, on, cpu=None, without=None):
         """What the image says; fails the case when it does not end well."""
         guest = Guest("multiboot", BUILD / f"guest/tests/{self.image}.elf",
                       append=self.append, memory=self.memory)
-        out = run_guest(guest, engine, on, cpu=cpu, options=AUDIT,
+        options = f"{AUDIT} no={without}" if without else AUDIT
+        out = run_guest(guest, engine, on, cpu=cpu, options=options,
                         timeout=self.timeout * SLOW.get(on, 1))
-        log = keep_log(f"guest-{self.name}-{engine}-{cpu or on}", out.log)
+        log = keep_log(f"guest-{self.name}-{engine}-{cpu or on}"
+                       f"{'-no-' + without if without else ''}", out.log)
         check_audit(out, engine, log)
         match = TEXT.search(out.log)
         assert out.end == "exit-port" and match, \
@@ -64,9 +67,9 @@ class Row:
         return on if self.reference == "same" else self.reference
 
 
-def compare(row, engine, on, cpu=None):
+def compare(row, engine, on, cpu=None, without=None):
     judge = row.judge(on)
-    bare, hosted = row.bare_text(judge), row.text(engine, on, cpu)
+    bare, hosted = row.bare_text(judge), row.text(engine, on, cpu, without)
     diff = list(difflib.unified_diff(bare, hosted, f"bare on {judge}",
                                      f"{engine} on {cpu or on}", n=0,
                                      lineterm=""))
@@ -79,6 +82,12 @@ def rows():
             yield Row(line)
 
 
+def switches():
+    """What can be switched off: lib/switches.h."""
+    text = (ROOT / "lib/switches.h").read_text()
+    return re.findall(r"^\tX\((\w+)\)", text, re.M)
+
+
 def cases():
     for row in rows():
         for judge in dict.fromkeys(map(row.judge, row.where)):
@@ -87,6 +96,9 @@ def cases():
             for engine in row.engines():
                 yield Case(f"guest/{row.name}/{engine}/{on}", compare, row,
                            engine, on)
+        for name in switches() if row.name in WITHOUT else ():
+            yield Case(f"guest/{row.name}/bt/qemu/no-{name}", compare, row,
+                       "bt", "qemu", None, name)
         on_bochs = "bochs" in (*row.where, row.reference)
         for model, cpu in VMX.items() if on_bochs else ():
             if model == VMX_ALL or row.name in VMX_SOME:

@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+/* See switches.h. */
+#include "lib/switches.h"
+
+u32 switches_off;
