@@ -4,7 +4,7 @@
  * Invariant: an access that faults has moved no byte and set no A or D bit.
  */
 #include "bits.h"
-#include "mm/gwalk.h"
+#include "mm/gtlb.h"
 
 /* The pieces of an access: one page, or the end of one and start of another. */
 struct span {
@@ -24,6 +24,21 @@ static struct span span_of(const struct walk_mode *m, gva_t gva, unsigned size)
 	return (struct span){ { first, size - first }, GVA(next) };
 }
 
+bool gmem_translate(struct gpm *g, const struct walk_mode *m, gva_t gva,
+		    unsigned acc, gpa_t *gpa, struct pagefault *pf)
+{
+	struct walk w;
+
+	if (g->tlb && gtlb_find(g->tlb, m, gva, acc, gpa))
+		return true;
+	if (!gwalk(g, m, gva, acc, true, &w, pf))
+		return false;
+	if (g->tlb)
+		gtlb_note(g->tlb, gva, acc, &w);
+	*gpa = w.gpa;
+	return true;
+}
+
 /* Translate every piece, faults first, so that the access is all or nothing. */
 static bool walk_span(struct gpm *g, const struct walk_mode *m, gva_t gva,
 		      const struct span *sp, unsigned acc, bool set_ad,
@@ -32,6 +47,8 @@ static bool walk_span(struct gpm *g, const struct walk_mode *m, gva_t gva,
 	struct walk w;
 
 	if (likely(!sp->size[1])) {
+		if (set_ad)
+			return gmem_translate(g, m, gva, acc, &gpa[0], pf);
 		if (!gwalk(g, m, gva, acc, set_ad, &w, pf))
 			return false;
 		gpa[0] = w.gpa;

@@ -183,3 +183,13 @@ void gpm_write(struct gpm *g, gpa_t gpa, const void *buf, unsigned size)
 		size -= n;
 	}
 }
+
+void gpm_write32(struct gpm *g, gpa_t gpa, u32 value)
+{
+	volatile u32 *p = (volatile u32 *)(g->base + gpa.a);
+	u32 old = *p;
+
+	*p = value;
+	if (g->track && track_any(g->track, gpa.a >> PAGE_SHIFT))
+		track_notify(g->track, gpa, &old, sizeof(old));
+}

@@ -17,6 +17,7 @@ struct gpm {
 	hpa_t hpa; /* host-physical address of gpa 0 */
 	u64 size;  /* bytes of RAM, a multiple of 2 MiB */
 	struct track *track; /* write tracking, one byte a frame (track.h) */
+	struct gtlb *tlb;    /* kept translations (gtlb.h); NULL: none */
 	/* Accesses to unbacked addresses; NULL handlers: ones, ignored. */
 	u64 (*mmio_read)(void *ctx, gpa_t gpa, unsigned size);
 	void (*mmio_write)(void *ctx, gpa_t gpa, unsigned size, u64 value);
@@ -49,5 +50,7 @@ bool gpm_poke(struct gpm *g, gpa_t gpa, const void *buf, u64 size);
  */
 void gpm_read(struct gpm *g, gpa_t gpa, void *buf, unsigned size);
 void gpm_write(struct gpm *g, gpa_t gpa, const void *buf, unsigned size);
+/* The same for four bytes in one page of RAM. */
+void gpm_write32(struct gpm *g, gpa_t gpa, u32 value);
 
 #endif

@@ -45,6 +45,10 @@ void walk_mode_of(const struct vcpu *v, struct walk_mode *m);
 bool gwalk(struct gpm *g, const struct walk_mode *m, gva_t gva, unsigned acc,
 	   bool set_ad, struct walk *w, struct pagefault *pf);
 
+/* gwalk() with A and D set, by a kept translation where there is one. */
+bool gmem_translate(struct gpm *g, const struct walk_mode *m, gva_t gva,
+		    unsigned acc, gpa_t *gpa, struct pagefault *pf);
+
 /*
  * Linear accesses as the guest's processor does them; page-crossing accesses
  * check both pages first: all or nothing.

@@ -26,6 +26,7 @@
 
 #include "lib/counters.h"
 #include "log.h"
+#include "mm/gtlb.h"
 #include "mm/shadow.h"
 #include "mm/track.h"
 
@@ -138,6 +139,8 @@ struct shadow {
 	unsigned depth;   /* nested entries into the shadow MMU */
 	unsigned pending; /* flushes due at the outermost exit */
 	gva_t pending_gva[PENDING_MAX];
+
+	struct gtlb tlb; /* told here whatever changes a translation */
 };
 
 /* Rights of a guest leaf, all levels combined. */
@@ -156,6 +159,7 @@ void shadow_leave(struct shadow *s); /* does the flushes that are due */
 void shadow_flush_one(struct shadow *s, gva_t gva);
 void shadow_flush_slot(struct shadow *s, u32 slot);
 void shadow_flush_all(struct shadow *s);
+void shadow_unmapped(struct shadow *s, u64 gva, u64 size);
 
 /* shadow_leaf.c: what the hardware may be shown of a guest leaf. */
 u64 leaf_flags(const struct shadow *s, union role role, struct rights r,

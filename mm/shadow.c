@@ -7,6 +7,7 @@
  */
 #include "mm/shadow.h"
 #include "lib/string.h"
+#include "lib/switches.h"
 #include "kernel/host.h"
 #include "mm/internal.h"
 
@@ -85,6 +86,31 @@ static void init_pool(struct shadow *s)
 		s->unsync[i].seen = s->seen + i * (PAGE_SIZE / 8);
 }
 
+/* Are the walk's tables shadowed at gva, so that no change is missed? */
+static bool tables_held(void *ctx, gva_t gva, const struct walk *w)
+{
+	const struct shadow *s = ctx;
+	const struct spage *p;
+	u64 e;
+
+	if (!s->current || w->levels != 2 || !switch_on(SWITCH_tlb))
+		return false;
+	e = s->current->pdpt[gva.a >> 30];
+	if (!entry_made(s, e))
+		return false;
+	p = entry_child(s, e);
+	if (p->role.direct || p->gfn != w->table[1].a >> PAGE_SHIFT)
+		return false;
+	if (w->level == 2)
+		return true;
+	e = spage_table(s, p)[(gva.a >> 21) & (SLOTS - 1)];
+	if (!entry_made(s, e) || !entry_is_table(2, e))
+		return false;
+	p = entry_child(s, e);
+	return !p->role.direct && !p->unsync &&
+	       p->gfn == w->table[0].a >> PAGE_SHIFT;
+}
+
 struct shadow *shadow_create(const struct shadow_config *config)
 {
 	struct shadow *s = array_alloc(1, sizeof(*s));
@@ -110,6 +136,10 @@ struct shadow *shadow_create(const struct shadow_config *config)
 	s->track->protect = rmap_protect;
 	s->track->protect_ctx = s;
 	track_subscriber(s->track, TRACK_SHADOW, shadow_traced, s);
+	gtlb_init(&s->tlb);
+	s->tlb.keep = tables_held;
+	s->tlb.keep_ctx = s;
+	s->gpm->tlb = &s->tlb;
 	return s;
 }
 
@@ -118,6 +148,7 @@ void shadow_destroy(struct shadow *s)
 	for (u32 i = 1; s->pages && i < s->page_count; i++)
 		if (s->pages[i].used && !s->pages[i].role.direct)
 			track_remove(s->track, TRACK_SHADOW, s->pages[i].gfn);
+	s->gpm->tlb = NULL;
 	s->track->protect = NULL;
 	track_subscriber(s->track, TRACK_SHADOW, NULL, NULL);
 	if (s->roots)
@@ -317,8 +348,10 @@ static bool in_large_page(const struct shadow *s, gva_t gva)
 	return false;
 }
 
-static void tell_unmapped(struct shadow *s, u64 gva, u64 size)
+/* The mapping of this range may have changed. */
+void shadow_unmapped(struct shadow *s, u64 gva, u64 size)
 {
+	gtlb_drop(&s->tlb, gva, size);
 	if (s->cfg.unmapped)
 		s->cfg.unmapped(s->cfg.ctx, GVA(gva), size);
 }
@@ -346,10 +379,10 @@ void shadow_invlpg(struct shadow *s, const struct walk_mode *m, gva_t gva)
 		sync_one(s, gva);
 	if (in_large_page(s, gva)) {
 		shadow_flush_all(s);
-		tell_unmapped(s, ALIGN_DOWN(gva.a, MIB(4)), MIB(4));
+		shadow_unmapped(s, ALIGN_DOWN(gva.a, MIB(4)), MIB(4));
 	} else {
 		shadow_flush_one(s, gva);
-		tell_unmapped(s, ALIGN_DOWN(gva.a, PAGE_SIZE), PAGE_SIZE);
+		shadow_unmapped(s, ALIGN_DOWN(gva.a, PAGE_SIZE), PAGE_SIZE);
 	}
 	shadow_leave(s);
 }
@@ -362,9 +395,10 @@ void shadow_flush(struct shadow *s, const struct walk_mode *m, bool global)
 		unsync_flush(s, global);
 	}
 	shadow_flush_all(s);
+	gtlb_drop_local(&s->tlb);
 	if (global)
-		tell_unmapped(s, 0, m->format == WALK_4LEVEL ? ~0ull :
-							       GIB(4));
+		shadow_unmapped(s, 0, m->format == WALK_4LEVEL ? ~0ull :
+								 GIB(4));
 	shadow_leave(s);
 }
 

@@ -165,6 +165,11 @@ static void release(struct shadow *s, struct spage *p)
 		if (entry_made(s, table[i]))
 			spage_drop_entry(s, spage_slot(s, p, i));
 	unhash(s, p);
+	/* See gtlb_note(). What a directory led to is flushed by the guest. */
+	if (p->role.level == 1 && !p->role.u)
+		gtlb_drop_all(&s->tlb);
+	else
+		gtlb_drop_local(&s->tlb);
 	if (!p->role.direct && !spage_first(s, p->gfn)) {
 		if (p->unsync)
 			unsync_forget(s, p);

@@ -162,6 +162,7 @@ bool unsync_begin(struct shadow *s, u64 gfn)
 			hide_absent(s, p);
 	}
 	track_remove(s->track, TRACK_SHADOW, gfn);
+	gtlb_drop_all(&s->tlb);
 	count(CNT_UNSYNC_TABLES);
 	return true;
 }

@@ -7,6 +7,7 @@
  * guest has put to other use is not traced for ever.
  */
 #include "lib/string.h"
+#include "lib/switches.h"
 #include "mm/internal.h"
 
 /* Writes without a fault through the page between them, by level. */
@@ -27,6 +28,8 @@ static u64 entry_before(const struct traced *t, u64 at, unsigned esize, u64 now)
 	u64 start = MAX(at, t->gpa.a);
 	u64 end = MIN(at + esize, t->gpa.a + t->size);
 
+	if (likely(t->size == 4 && esize == 4 && t->gpa.a == at))
+		return *(const u32 *)t->old;
 	memcpy((u8 *)&now + (start - at), t->old + (start - t->gpa.a),
 	       end - start);
 	return now;
@@ -47,12 +50,10 @@ static u64 everything(const struct spage *p)
 static void unmapped(struct shadow *s, const struct spage *p, unsigned i,
 		     unsigned n)
 {
-	if (!s->cfg.unmapped)
-		return;
 	if (p->several)
-		s->cfg.unmapped(s->cfg.ctx, GVA(0), everything(p));
+		shadow_unmapped(s, 0, everything(p));
 	else
-		s->cfg.unmapped(s->cfg.ctx, GVA(spage_gva(p, i)),
+		shadow_unmapped(s, spage_gva(p, i),
 				(u64)n << level_shift(p->role.level));
 }
 
@@ -62,7 +63,7 @@ static void leaf_changed(struct shadow *s, struct spage *p, unsigned i, u64 now)
 	u64 was = *slot_entry(s, slot), e = 0, gfn;
 	struct rights r;
 
-	if (leaf_decode(p, now, &r, &gfn))
+	if (switch_on(SWITCH_prefill) && leaf_decode(p, now, &r, &gfn))
 		e = leaf_entry(s, leaf_flags(s, p->role, r, false), gfn);
 	if (e && e == was)
 		return;
@@ -161,12 +162,17 @@ static void page_written(struct shadow *s, struct spage *p,
 		entry_written(s, p, t, i);
 }
 
+static inline bool must_drop(const struct spage *p, const struct traced *t)
+{
+	return looks_like_data(p, t) || written_too_often(p);
+}
+
 static bool drop_one(struct shadow *s, const struct traced *t)
 {
 	struct spage *p = spage_first(s, t->gpa.a >> PAGE_SHIFT);
 
 	for (; p; p = spage_next(s, p)) {
-		if (!looks_like_data(p, t) && !written_too_often(p))
+		if (!must_drop(p, t))
 			continue;
 		if (spage_is_top(s, p))
 			continue;
@@ -191,12 +197,15 @@ void shadow_traced(void *ctx, gpa_t gpa, const void *old, unsigned size)
 {
 	struct traced t = { gpa, old, size };
 	struct shadow *s = ctx;
+	bool drop = false;
 	struct spage *p;
 
 	shadow_enter(s);
-	for (p = spage_first(s, gpa.a >> PAGE_SHIFT); p; p = spage_next(s, p))
+	for (p = spage_first(s, gpa.a >> PAGE_SHIFT); p; p = spage_next(s, p)) {
 		page_written(s, p, &t);
-	while (drop_one(s, &t))
+		drop |= must_drop(p, &t);
+	}
+	while (drop && drop_one(s, &t))
 		;
 	shadow_leave(s);
 }

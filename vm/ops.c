@@ -45,14 +45,15 @@ static bool ops_fetch(void *ctx, gva_t gva, void *buf, unsigned size,
 		      unsigned acc, unsigned *got, struct pagefault *pf)
 {
 	struct vm *vm = ctx;
-	struct walk w;
+	gpa_t gpa;
 	unsigned to_end = PAGE_SIZE - (gva.a & ~PAGE_MASK);
 	const u8 *p;
 
-	if (!gwalk(&vm->gpm, mode_now(vm), gva, acc | ACC_FETCH, true, &w, pf))
+	if (!gmem_translate(&vm->gpm, mode_now(vm), gva, acc | ACC_FETCH, &gpa,
+			    pf))
 		return false;
 	*got = MIN(size, to_end);
-	p = gpm_ptr(&vm->gpm, w.gpa);
+	p = gpm_ptr(&vm->gpm, gpa);
 	if (p)
 		memcpy(buf, p, *got);
 	else
