@@ -115,6 +115,9 @@ enum emu_result {
  */
 enum emu_result emu_step(struct emu *e);
 
+/* The same for a caller who knows what stands there: nothing is fetched. */
+enum emu_result emu_step_as(struct emu *e, const struct insn *insn);
+
 /*
  * Deliver the pending event of highest priority that the state allows (debug
  * trap, NMI, external interrupt). Wakes a halted vcpu. Returns true when an

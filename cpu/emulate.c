@@ -250,11 +250,19 @@ static bool breakpoints_pass(struct emu *e)
 	return true;
 }
 
-static bool execute(struct emu *e)
+static bool take_insn(struct emu *e, const struct insn *known)
+{
+	if (!known)
+		return fetch_and_decode(e);
+	e->insn = *known;
+	return true;
+}
+
+static bool execute(struct emu *e, const struct insn *known)
 {
 	struct vcpu *v = e->v;
 
-	if (!breakpoints_pass(e) || !fetch_and_decode(e) || !check_allowed(e))
+	if (!breakpoints_pass(e) || !take_insn(e, known) || !check_allowed(e))
 		return false;
 	e->rip_next = v->rip + e->insn.len;
 	if (!vcpu_64bit(v))
@@ -304,7 +312,7 @@ static enum emu_result fail(struct emu *e)
 	return emu_deliver(e, &e->fault);
 }
 
-enum emu_result emu_step(struct emu *e)
+static enum emu_result step(struct emu *e, const struct insn *known)
 {
 	struct vcpu *v = e->v;
 	u8 shadow = v->shadow;
@@ -317,7 +325,7 @@ enum emu_result emu_step(struct emu *e)
 	e->single_step = v->rflags & EFLAGS_TF;
 	e->fault_set = false;
 	e->repeat = false;
-	if (!execute(e))
+	if (!execute(e, known))
 		return fail(e);
 	retire(e);
 	if (emu_stops_on(e) && !e->repeat)
@@ -328,4 +336,14 @@ enum emu_result emu_step(struct emu *e)
 	    emu_debug_retire(e) == EMU_SHUTDOWN)
 		return EMU_SHUTDOWN;
 	return settle(v);
+}
+
+enum emu_result emu_step(struct emu *e)
+{
+	return step(e, NULL);
+}
+
+enum emu_result emu_step_as(struct emu *e, const struct insn *insn)
+{
+	return step(e, insn);
 }
