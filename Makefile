@@ -34,7 +34,7 @@ all: $O/penumbra.elf $O/penumbra.iso
 
 $O/penumbra.elf: linker.ld $(OBJ)
 	$(call say,LD)
-	$(Q)$(LD) -nostdlib -z max-page-size=4096 -z noexecstack -T $< -o $@ $(OBJ)
+	$(Q)$(CC) $(CFLAGS) -flto=2 -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -T $< -o $@ $(OBJ)
 
 # What the ISO starts: the monitor's options, and pairs of module file and string.
 ISO_CMDLINE ?= engine=auto
@@ -50,7 +50,7 @@ deps:
 
 $O/%.c.o: %.c Makefile
 	$(call say,CC)
-	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) -flto -MMD -MP -c $< -o $@
 
 $O/%.asm.o: %.asm $O/offsets.inc Makefile
 	$(call say,NASM)
