@@ -64,6 +64,7 @@ struct bt_map {
 
 #define BT_MAP_INHIBIT BIT(0) /* boundary before it is in a STI/MOV SS shadow */
 #define BT_MAP_CALLOUT BIT(1) /* the instruction is a callout */
+#define BT_MAP_BRANCH  BIT(2) /* a Jcc that the block runs on behind */
 
 struct bt_block;
 
@@ -106,7 +107,7 @@ struct bt_block {
 	u8 *write;
 	const u8 *exec;
 	const struct bt_map *map;
-	struct bt_exit exits[2];
+	struct bt_exit *exits;
 	struct bt_exit *incoming;
 	struct bt_block *next_hash;
 	struct bt_frame frames[2];
@@ -114,6 +115,9 @@ struct bt_block {
 
 /* Number of guest instructions in a block at most. */
 #define BT_BLOCK_INSNS 64
+/* Conditional branches that a block may run on behind, and exits, at most. */
+#define BT_BLOCK_BRANCHES 4
+#define BT_BLOCK_EXITS    (BT_BLOCK_BRANCHES + 2)
 /* Host bytes of a block at most. */
 #define BT_BLOCK_BYTES 8192
 
@@ -195,8 +199,9 @@ const struct bt_map *bt_block_boundary(const struct bt_block *b,
 bool bt_block_continues(const struct bt_block *b, const u8 *ret, u32 eip);
 
 /*
- * A counting block adds b->counted to the count (r13) at its entry, that is the
- * instructions without BT_MAP_CALLOUT; the interpreter counts the others.
+ * A counting block adds to the count (r13) at its entry, and behind each Jcc that
+ * it runs on behind, the instructions up to the next such Jcc or its end, but
+ * for those with BT_MAP_CALLOUT: the interpreter counts them.
  * Whoever leaves a block at `exec` takes off what is not due: the counted
  * instructions from the one at `exec` on. bt_on_callout, when it does not
  * return behind the call, takes off that of ret - 1; when it does, it takes
@@ -218,6 +223,7 @@ struct bt_xlate_req {
 	u32 max_insns;   /* 0: as many as there is room for */
 	/* Does the debugger stop at it? Then the interpreter has to see it. */
 	bool (*want_stop)(void *ctx, u32 eip); /* NULL: nowhere */
+	bool host_tsc; /* RDTSC shows what the guest is to see */
 	bool same_flags; /* call out what leaves flags that CPUs differ in */
 	/*
 	 * May be NULL. The bytes of the next linear page, if they can be
@@ -227,6 +233,10 @@ struct bt_xlate_req {
 	const u8 *(*next_page)(void *ctx, gpa_t *gpa);
 	/* May be NULL. True: make the instruction at eip a callout. */
 	bool (*want_callout)(void *ctx, u32 eip);
+	/* Run on behind so many Jcc, up to BT_BLOCK_BRANCHES, but not into an
+	 * address of which `known` (may be NULL) says that it has a block. */
+	u8 branches;
+	bool (*known)(void *ctx, u32 eip);
 	void *ctx;
 };
 

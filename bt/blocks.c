@@ -16,6 +16,7 @@
 #include "lib/counters.h"
 #include "lib/ring.h"
 #include "lib/string.h"
+#include "lib/switches.h"
 #include "log.h"
 #include "mm/track.h"
 
@@ -27,10 +28,16 @@
 #define HOT_HIT    32
 #define HOT_SLOTS  4096
 
+/* Instructions until a page that was hot may be tracked again, at first; each
+ * time that it does not keep quiet it waits twice as long, up to a limit. */
+#define PROBATION     (1ull << 23)
+#define PROBATION_MAX (1ull << 26)
+
 /* Direct-mapped event counts; a collision only delays an adaptation. */
 struct hot {
 	u64 key;
 	u32 count;
+	u64 wait, until; /* frames: see PROBATION */
 };
 
 static struct bt_cache cache;
@@ -100,6 +107,11 @@ static void flush_all(void)
 	new_targets_generation();
 }
 
+void blocks_flush(void)
+{
+	flush_all();
+}
+
 /* --- coherence --------------------------------------------------------- */
 
 static void untrack_if_empty(u64 gfn)
@@ -117,9 +129,42 @@ static void drop_block(void *ctx, struct bt_block *b)
 /* A frame that is written all the time: its blocks shall check themselves. */
 static void stop_tracking(u64 gfn)
 {
+	struct hot *h = hot_slot(hot_frames, gfn);
+
+	h->wait = MIN(MAX(h->wait * 2, PROBATION), PROBATION_MAX);
+	h->until = bt.env.v->insn_count + h->wait;
 	bt_cache_each(&cache, gfn, drop_block, NULL);
 	blocks_changed();
 	track_remove(bt.env.gpm->track, TRACK_CODE, gfn);
+}
+
+/* A frame whose time is over is tracked again with its next block. For those
+ * that are tracked it is the rate of writes that counts. */
+static void try_again(struct hot *h, u64 now)
+{
+	if (h->count >= HOT_WRITES && now < h->until)
+		return;
+	if (h->count < HOT_WRITES) {
+		h->count /= 2;
+		if (!h->count)
+			h->wait /= 2;
+		return;
+	}
+	h->count = 0;
+	bt_cache_each(&cache, h->key, drop_block, NULL);
+	blocks_changed();
+}
+
+void blocks_look_around(void)
+{
+	static u64 next;
+	u64 now = bt.env.v->insn_count;
+
+	if (now < next)
+		return;
+	next = now + PROBATION / 2;
+	for (unsigned i = 0; i < HOT_SLOTS; i++)
+		try_again(&hot_frames[i], now);
 }
 
 static void code_written(void *ctx, gpa_t gpa, const void *old, unsigned size)
@@ -227,7 +272,8 @@ void blocks_flush_tlb(unsigned what)
 
 static bool want_callout(void *ctx, u32 eip)
 {
-	return hot_count(hot_insns, eip) >= HOT_FAULTS;
+	return switch_on(SWITCH_adapt) &&
+	       hot_count(hot_insns, eip) >= HOT_FAULTS;
 }
 
 bool blocks_faulty(const struct bt_block *b)
@@ -258,6 +304,18 @@ void blocks_note_fault(u32 eip)
 	blocks_changed();
 }
 
+void blocks_forgive(u32 eip)
+{
+	struct walk w;
+
+	if (!walk_code(eip, false, &w))
+		return;
+	hot_slot(hot_insns, eip)->count = 0;
+	count_add(CNT_BLOCKS_DROPPED, bt_cache_drop(&cache, w.gpa, 1));
+	count(CNT_FORGIVEN);
+	blocks_changed();
+}
+
 /* Code that is written all the time, so that it is not tracked? */
 static bool checks_itself(gpa_t gpa)
 {
@@ -280,6 +338,15 @@ static bool want_stop(void *ctx, u32 eip)
 void blocks_stops_changed(void)
 {
 	flush_all();
+}
+
+/* Is there a block at eip, in the page that is being translated? */
+static bool is_known(void *ctx, u32 eip)
+{
+	const struct bt_xlate_req *req = ctx;
+
+	return bt_cache_find(&cache, GPA(req->gpa.a + (eip - req->eip)), eip,
+			     req->mode);
 }
 
 /* For a straddling instruction, which is about to be fetched. */
@@ -336,9 +403,13 @@ static struct bt_block *translate(gpa_t gpa, u32 eip, u32 mode, u32 max_insns)
 		.count = true, /* also for the statistics */
 		.max_insns = max_insns,
 		.same_flags = bt.env.icount,
+		.host_tsc = !bt.env.icount && !bt.env.v->tsc_offset &&
+			    switch_on(SWITCH_rdtsc),
 		.next_page = next_page,
 		.want_callout = want_callout,
 		.want_stop = bt.env.stops->count ? want_stop : NULL,
+		.branches = switch_on(SWITCH_traces) ? BT_BLOCK_BRANCHES : 0,
+		.known = is_known,
 		.ctx = &req,
 	};
 	struct bt_block *b;
@@ -364,12 +435,22 @@ static struct bt_block *translate(gpa_t gpa, u32 eip, u32 mode, u32 max_insns)
 	return b;
 }
 
+/* May it be allowed? The target's block is not known yet. */
+static bool link_thinkable(const struct bt_block *from, u32 eip)
+{
+	return switch_on(SWITCH_chain) &&
+	       ((from->eip ^ eip) < PAGE_SIZE ||
+		(codemap_global(from->eip) && codemap_global(eip)));
+}
+
 /* Is `to` in one page, that of `from`, or are both at addresses that no CR3
  * load moves? */
 static bool link_allowed(const struct bt_block *from, const struct bt_block *to)
 {
 	gpa_t tail;
 
+	if (!link_thinkable(from, to->eip))
+		return false;
 	if (!to->tail_len && (from->eip ^ to->eip) < PAGE_SIZE)
 		return true;
 	if (to->tail_len && (!codemap_gpa(next_page_of(to->eip), &tail) ||
@@ -467,9 +548,9 @@ static struct bt_block *find_block(struct vcpu *v, u32 mode)
  * With exact counts every block comes from here: none is linked to, none is in
  * the target table.
  */
-const u8 *blocks_find(struct vcpu *v)
+static const u8 *find_in_mode(struct vcpu *v, u32 mode)
 {
-	u32 mode = bt_mode_of(v), eip = (u32)v->rip;
+	u32 eip = (u32)v->rip;
 	u64 space = bt_tag_space(targets_generation, mode);
 	const struct bt_target *t = &bt_target_table[eip % BT_TARGETS];
 	struct bt_block *b;
@@ -488,8 +569,14 @@ const u8 *blocks_find(struct vcpu *v)
 	/* translating may have flushed, and with that changed the space */
 	space = bt_tag_space(targets_generation, mode);
 	bt_plain(v)->tag_space = space;
-	bt_cache_target(&cache, space, b);
+	if (switch_on(SWITCH_lookup))
+		bt_cache_target(&cache, space, b);
 	return b->exec;
+}
+
+const u8 *blocks_find(struct vcpu *v)
+{
+	return find_in_mode(v, bt_mode_of(v));
 }
 
 /* --- links --------------------------------------------------------------- */
@@ -503,8 +590,12 @@ const u8 *bt_on_link(struct vcpu *v, const u8 *ret)
 
 	assert(exit);
 	v->rip = exit->target;
-	exec = bt_on_dispatch(v);
-	if (!exec || bt.env.icount || bt.count_runs || generation != before)
+	bt.leave = LEAVE_NONE;
+	if (bt_wanted_elsewhere(v))
+		return NULL;
+	exec = find_in_mode(v, exit->from->mode);
+	if (!exec || bt.env.icount || bt.count_runs || generation != before ||
+	    !link_thinkable(exit->from, exit->target))
 		return exec;
 	to = bt_cache_at(&cache, exec);
 	if (link_allowed(exit->from, to)) {

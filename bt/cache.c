@@ -63,7 +63,8 @@ static u64 meta_free(const struct bt_cache *c)
 bool bt_cache_reserve(struct bt_cache *c, struct emit *e)
 {
 	u64 meta = sizeof(struct bt_block) + sizeof(void *) + 16 +
-		   (BT_BLOCK_INSNS + 1) * sizeof(struct bt_map);
+		   (BT_BLOCK_INSNS + 1) * sizeof(struct bt_map) +
+		   BT_BLOCK_EXITS * sizeof(struct bt_exit);
 
 	if (c->cfg.size - c->used < BT_BLOCK_BYTES || meta_free(c) < meta)
 		return false;
@@ -90,19 +91,25 @@ static u8 *copy_code(struct bt_cache *c, u32 len)
 }
 
 struct bt_block *bt_cache_commit(struct bt_cache *c, const struct emit *e,
-				 const struct bt_map *map, unsigned map_count)
+				 const struct bt_map *map, unsigned map_count,
+				 const struct bt_exit *exits,
+				 unsigned exit_count)
 {
 	struct bt_block *b = meta_alloc(c, sizeof(*b));
 	struct bt_map *m = meta_alloc(c, map_count * sizeof(*m));
+	struct bt_exit *x = meta_alloc(c, exit_count * sizeof(*x));
 
 	assert(!e->overflow);
 	memcpy(m, map, map_count * sizeof(*m));
+	memcpy(x, exits, exit_count * sizeof(*x));
 	*b = (struct bt_block){
 		.write = copy_code(c, emit_offset(e)),
 		.exec = e->exec,
 		.host_len = (u16)emit_offset(e),
 		.map = m,
 		.map_count = (u16)map_count,
+		.exits = x,
+		.exit_count = (u8)exit_count,
 	};
 	c->used += ALIGN_UP(b->host_len, 16);
 	*--c->order = b;
@@ -393,7 +400,10 @@ unsigned bt_block_uncounted(const struct bt_block *b, const u8 *exec)
 
 	if (!b->counted || !m || exec < b->exec + b->prefix)
 		return 0;
-	for (; m < b->map + b->insns; m++)
+	for (; m < b->map + b->insns; m++) {
 		n += !(m->flags & BT_MAP_CALLOUT);
+		if (m->flags & BT_MAP_BRANCH)
+			break;
+	}
 	return n;
 }

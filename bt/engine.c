@@ -47,8 +47,20 @@ static void mirror_controls(void)
 		write_cr4(cr4);
 }
 
+/* Blocks that show the host's TSC, or not, are what they should not be. The
+ * running one leaves, as no block of its address is left. */
+static void tsc_changed(const struct vcpu *v)
+{
+	static bool offset;
+
+	if (offset != (v->tsc_offset != 0))
+		blocks_flush();
+	offset = v->tsc_offset;
+}
+
 static void bt_mode_changed(struct vcpu *v, unsigned what)
 {
+	tsc_changed(v);
 	if (what & (MODE_CR3 | MODE_PAGING)) {
 		walk_mode_of(v, &bt.mode);
 		desc_forget_tables();
@@ -64,10 +76,11 @@ static void bt_invlpg(struct vcpu *v, gva_t gva)
 	blocks_invlpg(gva);
 }
 
-/* Before the first root is loaded there is nothing of the guest's to flush. */
+/* Before the first root is loaded there is nothing of the guest's to flush; and
+ * while CR3 changes, bt_mode_changed() is about to load another root. */
 static void bt_tlb_flush(struct vcpu *v, const gva_t *gva)
 {
-	if (!bt.root.a)
+	if (!bt.root.a || v->cr3 != bt.mode.cr3)
 		return;
 	if (gva)
 		invlpg((const void *)gva->a);
@@ -77,7 +90,8 @@ static void bt_tlb_flush(struct vcpu *v, const gva_t *gva)
 
 static void bt_unmapped(struct vcpu *v, gva_t gva, u64 size)
 {
-	desc_forget_tables();
+	if (v->gdtr.base + PAGE_SIZE > gva.a && v->gdtr.base < gva.a + size)
+		desc_forget_tables();
 }
 
 static void check_stuck(gva_t gva)
@@ -131,95 +145,6 @@ bool bt_page_fault(gva_t gva, u32 error)
 
 	cost_end(COST_PAGE_FAULT, start);
 	return filled;
-}
-
-/* --- what the stubs call (bt/abi.h) ----------------------------------- */
-
-/* Something that only bt_run() deals with? Then translated code is left. */
-static bool must_leave(const struct vcpu *v)
-{
-	return v->attention || v->insn_count >= v->insn_stop ||
-	       v->activity != ACT_ACTIVE || emu_event_ready(v) ||
-	       !bt_can_translate(v);
-}
-
-const u8 *bt_on_dispatch(struct vcpu *v)
-{
-	bt.leave = LEAVE_NONE;
-	return must_leave(v) ? NULL : blocks_find(v);
-}
-
-const u8 *bt_on_interp(struct vcpu *v)
-{
-	u64 start = cost_start();
-	const u8 *exec;
-
-	count(CNT_CALLOUTS);
-	ring_add(RING_CALLOUT, v->rip, 0);
-	emu_step(bt.env.emu);
-	bt_mode_note_callout(&bt.env.emu->insn);
-	exec = bt_on_dispatch(v);
-	cost_end(COST_INTERP, start);
-	return exec;
-}
-
-/*
- * A block counts all it retires at its entry; a callout sees what has retired
- * so far. Returns what is to be added again to go on behind the callout: the
- * interpreter counts its instruction itself.
- */
-static unsigned take_off_count(struct vcpu *v, const u8 *ret)
-{
-	const struct bt_block *b = bt_cache_at(bt.cache, ret - 1);
-	unsigned ahead = bt_block_uncounted(b, ret - 1);
-
-	v->insn_count -= ahead;
-	if (bt_block_map(b, ret - 1)->flags & BT_MAP_CALLOUT)
-		return ahead;
-	return ahead - 1;
-}
-
-/* Returns behind the callout only when nothing that shaped the block, and
- * nothing that events depend on, has changed. */
-static const u8 *call_out(struct vcpu *v, const u8 *ret)
-{
-	u64 generation = blocks_generation();
-	u32 mode = bt_mode_of(v);
-	u64 rip = v->rip;
-	unsigned ahead = bt.env.icount ? take_off_count(v, ret) : 0;
-
-	count(CNT_CALLOUTS);
-	ring_add(RING_CALLOUT, v->rip, 0);
-	emu_step(bt.env.emu);
-	bt_mode_note_callout(&bt.env.emu->insn);
-	bt.leave = LEAVE_NONE;
-	if (must_leave(v))
-		return NULL;
-	if (v->rip == rip + bt.env.emu->insn.len && bt_mode_of(v) == mode &&
-	    blocks_generation() == generation) {
-		v->insn_count += ahead;
-		return ret;
-	}
-	return blocks_find(v);
-}
-
-const u8 *bt_on_callout(struct vcpu *v, const u8 *ret)
-{
-	u64 start = cost_start();
-	const u8 *exec = call_out(v, ret);
-
-	cost_end(COST_CALLOUT, start);
-	return exec;
-}
-
-const u8 *bt_on_stale(struct vcpu *v, const u8 *ret)
-{
-	struct bt_block *b = bt_cache_at(bt.cache, ret - 1);
-
-	assert(b);
-	v->rip = b->eip;
-	bt_cache_drop_block(bt.cache, b);
-	return bt_on_dispatch(v);
 }
 
 /* --- the engine ------------------------------------------------------- */
@@ -316,6 +241,7 @@ static void bt_run(struct vcpu *v, struct vcpu_exit *exit)
 {
 	if (!bt.root.a)
 		bt_mode_changed(v, MODE_CR3 | MODE_PAGING | MODE_OTHER);
+	blocks_look_around();
 	run_until_exit(v, exit);
 	counters[CNT_IND_MISSES] = bt_plain(v)->ind_misses;
 }

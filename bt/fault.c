@@ -170,6 +170,11 @@ void bt_irq(struct host_frame *f)
 		user_interrupt(f);
 		return;
 	}
+	if (f->rip - (u64)bt_resume < (u64)(bt_resume_end - bt_resume)) {
+		if (bt.env.v->attention)
+			f->rip = (u64)bt_leave;
+		return;
+	}
 	if (!in_cache(f->rip))
 		return;
 	clean_flags(f);

@@ -24,6 +24,15 @@ bool gen_jmp(struct xlate *x)
 	return true;
 }
 
+/* Shall the block hold what follows the Jcc, too? */
+static bool runs_on(const struct xlate *x)
+{
+	const struct bt_xlate_req *req = x->req;
+
+	return x->branches < req->branches && !req->self_check &&
+	       !(req->known && req->known(req->ctx, x->next_eip));
+}
+
 /* The fall-through is placed next; once linked, the Jcc itself jumps far. */
 bool gen_jcc(struct xlate *x)
 {
@@ -35,6 +44,11 @@ bool gen_jcc(struct xlate *x)
 	emit_u8(&x->e, 0x80 | (x->insn.opcode & 15));
 	at = emit_offset(&x->e);
 	emit_u32(&x->e, 5);
+	if (runs_on(x)) {
+		x->branches++;
+		gen_late_exit(x, target_of(x), at);
+		return true;
+	}
 	gen_exit(x, x->next_eip, 0);
 	gen_exit(x, target_of(x), at);
 	return true;

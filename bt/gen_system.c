@@ -239,3 +239,13 @@ bool gen_mov_sreg(struct xlate *x)
 	}
 	return true;
 }
+
+/* Where the guest's TSC is the host's. CR4.TSD means nothing to CPL 0. */
+bool gen_rdtsc(struct xlate *x)
+{
+	if (!supervisor(x) || !x->req->host_tsc)
+		return false;
+	emit_u8(&x->e, 0x0f);
+	emit_u8(&x->e, 0x31);
+	return true;
+}

@@ -46,6 +46,9 @@ void bt_enter(struct vcpu *v, const void *exec);
  * GS even where the selectors are those already loaded; cleared when done. */
 void bt_user_enter(struct vcpu *v, bool *reload);
 
+/* The way from C into translated code. */
+extern const u8 bt_resume[], bt_resume_end[], bt_leave[];
+
 /* From an exception handler: drop its frame, return from bt_enter() or
  * bt_user_enter(). */
 void bt_unwind(void) NORETURN;
@@ -86,6 +89,15 @@ const u8 *blocks_find(struct vcpu *v);
  * when that happens often it is translated anew, as a callout. */
 void blocks_note_fault(u32 eip);
 
+/* Now and then, with no block running: adaptations that are out of date. */
+void blocks_look_around(void);
+
+/* Forget all translated code, which is not running. */
+void blocks_flush(void);
+
+/* The callout at eip has long met nothing that would fault: translate it. */
+void blocks_forgive(u32 eip);
+
 /* The guest flushed translations (page at gva, or all that CR3 or a paging
  * control bit governs): forget what relied on them. */
 void blocks_invlpg(gva_t gva);
@@ -104,6 +116,11 @@ u64 blocks_generation(void);
 /* --- show.c ------------------------------------------------------------- */
 
 void bt_show_code(struct vcpu *v, gva_t gva);
+
+/* --- callout.c -------------------------------------------------------- */
+
+/* Something that only bt_run() deals with? Then translated code is left. */
+bool bt_wanted_elsewhere(const struct vcpu *v);
 
 /* --- engine.c --------------------------------------------------------- */
 

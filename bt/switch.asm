@@ -15,7 +15,7 @@ extern bt_target_table          ; engine.c: struct bt_target[]
 extern host_tss                 ; kernel/gdt.c
 %define TSS_RSP0 4
 
-global bt_enter, bt_resume, bt_leave, bt_unwind, bt_user_enter
+global bt_enter, bt_resume, bt_resume_end, bt_leave, bt_unwind, bt_user_enter
 global bt_user_loads, bt_user_loads_end
 
 section .bss align=8
@@ -42,20 +42,19 @@ bt_enter:
 	mov	r14, [bt_target_table]
 	mov	rax, rsi
 
-; rax = translated code, state in the vcpu. The test for events and the jump
-; are one unit: STI holds interrupts off until the JMP is done, so no event is
-; lost between the test and the first instruction.
+; rax = translated code, state in the vcpu, where it stays good until the jump:
+; an event between the test and the jump goes to bt_leave (bt_irq()), so none
+; is lost. Interrupts are on and no flag is popped, since CLI, STI and POPF are
+; among the dearest instructions of an emulator.
 bt_resume:
-	cli
 	cmp	byte [r15 + VCPU_ATTENTION], 0
 	jne	bt_leave
 	mov	r8, rax
 	BT_SPLIT_FLAGS
-	push	rcx
+	BT_SET_FLAGS
 	BT_LOAD_GPRS
-	popfq
-	sti
 	jmp	r8
+bt_resume_end:
 
 ; Every way out ends here, all guest state being in the vcpu. bt_unwind() is
 ; the same from an exception handler, whose frame is dropped.

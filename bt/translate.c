@@ -14,7 +14,7 @@
 #define INSN_BYTES 256
 /* Host bytes of the self-check for each source byte, and beside them. */
 #define CHECK_BYTES_PER_BYTE 10
-#define PREFIX_BYTES 64
+#define PREFIX_BYTES 128
 
 static void note_map(struct xlate *x, u8 flags)
 {
@@ -142,6 +142,15 @@ static bool may_store(const struct xlate *x, bool called_out)
 	       (i->opnd[1].kind == OPK_MEM && (i->attrs & ATTR_WRITES1));
 }
 
+/* The block runs on behind its Jcc: what follows is counted by itself. */
+static void start_segment(struct xlate *x, struct bt_map *jcc)
+{
+	jcc->flags |= BT_MAP_BRANCH;
+	finish_count(x);
+	if (x->req->count)
+		gen_count(x);
+}
+
 static void translate_one(struct xlate *x, bool inhibited)
 {
 	const struct rule *rule = rule_of(x->insn.op);
@@ -158,7 +167,9 @@ static void translate_one(struct xlate *x, bool inhibited)
 		else
 			gen_callout(x);
 	}
-	x->counted += in_cache;
+	x->segment += in_cache;
+	if (in_cache && x->insn.op == OP_JCC && !x->done)
+		start_segment(x, m);
 	if (x->req->self_check && !x->done && may_store(x, !in_cache)) {
 		x->eip = x->next_eip;
 		x->insns++;
@@ -241,6 +252,7 @@ static void translate_pass(struct xlate *x, const struct bt_xlate_req *req,
 		gen_count(x);
 	x->prefix = emit_offset(&x->e);
 	translate_insns(x);
+	finish_late_exits(x);
 	finish_count(x);
 }
 
@@ -267,11 +279,8 @@ static void fill_block(struct bt_block *b, const struct xlate *x)
 	b->insns = (u16)x->insns;
 	b->counted = req->count ? (u16)x->counted : 0;
 	b->prefix = (u16)x->prefix;
-	b->exit_count = (u8)x->exit_count;
-	for (unsigned i = 0; i < x->exit_count; i++) {
-		b->exits[i] = x->exits[i];
+	for (unsigned i = 0; i < x->exit_count; i++)
 		b->exits[i].from = b;
-	}
 }
 
 enum bt_xlate_result bt_translate(struct bt_cache *c,
@@ -286,7 +295,8 @@ enum bt_xlate_result bt_translate(struct bt_cache *c,
 	translate_pass(&x, req, &e, 0);
 	if (req->self_check)
 		translate_pass(&x, req, &e, source_length(&x));
-	*block = bt_cache_commit(c, &x.e, x.map, x.map_count);
+	*block = bt_cache_commit(c, &x.e, x.map, x.map_count, x.exits,
+				 x.exit_count);
 	fill_block(*block, &x);
 	return BT_XLATE_OK;
 }

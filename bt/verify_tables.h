@@ -110,6 +110,7 @@ static const u32 verify_0f[256] = {
 	[0x2b] = VW | NM | PM,
 	[0x2c ... 0x2d] = VW | N | P | S | D | V_G | V_GPR_REP,
 	[0x2e ... 0x2f] = VW | N | P,
+	[0x31] = NM,                                    /* RDTSC */
 	[0x40 ... 0x4f] = EG,
 	[0x50] = VW | NR | PR | V_G,                    /* MOVMSKPS */
 	[0x51] = VW | N | P | S | D,

@@ -128,6 +128,28 @@ void gen_look_up(struct xlate *x)
 	x->done = true;
 }
 
+void gen_late_exit(struct xlate *x, u32 target, u32 jcc)
+{
+	x->exits[x->exit_count++] = (struct bt_exit){
+		.target = target, .jcc = (u16)jcc,
+	};
+}
+
+void finish_late_exits(struct xlate *x)
+{
+	for (unsigned i = 0; i < x->exit_count; i++) {
+		struct bt_exit *exit = &x->exits[i];
+		u32 at = emit_offset(&x->e), rel = at - (exit->jcc + 4u);
+
+		if (exit->site || !exit->jcc)
+			continue;
+		exit->site = (u16)at;
+		emit_rel32(&x->e, 0xe8, bt_stub_address(BT_STUB_link));
+		if (!x->e.overflow)
+			memcpy(x->e.start + exit->jcc, &rel, sizeof(rel));
+	}
+}
+
 void gen_callout(struct xlate *x)
 {
 	emit_store_imm(&x->e, VCPU_MEM(rip), x->eip);
@@ -191,5 +213,7 @@ void gen_count(struct xlate *x)
 void finish_count(struct xlate *x)
 {
 	if (x->count_at && !x->e.overflow)
-		x->e.start[x->count_at] = (u8)x->counted;
+		x->e.start[x->count_at] = (u8)x->segment;
+	x->counted += x->segment;
+	x->segment = 0;
 }

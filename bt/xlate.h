@@ -31,7 +31,9 @@ struct xlate {
 	u32 count_at; /* offset of the byte that counts; 0: none */
 	u32 prefix;   /* length of the code before the first instruction */
 	struct bt_map map[BT_BLOCK_INSNS + 1];
-	struct bt_exit exits[2];
+	unsigned branches; /* Jcc that the block has run on behind */
+	unsigned segment;  /* instructions counted since the last of them */
+	struct bt_exit exits[BT_BLOCK_EXITS];
 };
 
 struct rule {
@@ -83,6 +85,9 @@ int load_rm32(struct xlate *x, u8 scratch);
 
 /* A direct exit to the guest's target; jcc: offset of the Jcc's rel32 or 0. */
 void gen_exit(struct xlate *x, u32 target, u32 jcc);
+/* The same for a Jcc that the block runs on behind: its code comes last. */
+void gen_late_exit(struct xlate *x, u32 target, u32 jcc);
+void finish_late_exits(struct xlate *x);
 /* To the guest's EIP in r8d, by the target table: ends the block. */
 void gen_look_up(struct xlate *x);
 /* Callout of x->insn that returns behind itself, or leaves. */
@@ -91,7 +96,7 @@ void gen_callout(struct xlate *x);
 void gen_interp(struct xlate *x);
 /* The self-check of a block of `len` source bytes; emitted before it. */
 void gen_self_check(struct xlate *x, unsigned len);
-/* r13 += x->counted, which is known only in the end. */
+/* r13 += x->segment, which is known only in the end of the segment. */
 void gen_count(struct xlate *x);
 void finish_count(struct xlate *x);
 
@@ -103,7 +108,7 @@ void finish_count(struct xlate *x);
 	X(push) X(pop) X(leave) X(push_sreg)                              \
 	X(jmp) X(jcc) X(loop) X(call) X(call_ind) X(jmp_ind) X(ret)       \
 	X(cli) X(sti) X(pushf) X(popf) X(cld) X(std) X(mov_cr)            \
-	X(mov_sreg)
+	X(mov_sreg) X(rdtsc)
 
 #define X(name) bool gen_##name(struct xlate *x);
 GENERATORS(X)

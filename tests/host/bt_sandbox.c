@@ -149,6 +149,13 @@ static const u8 *next_page(void *ctx, gpa_t *gpa)
 	return sb.native_mem + offset;
 }
 
+static bool known(void *ctx, u32 eip)
+{
+	const struct bt_xlate_req *req = ctx;
+
+	return bt_cache_find(&sb.cache, GPA(eip - SB_BASE), eip, req->mode);
+}
+
 static const u8 *block_at(struct vcpu *v)
 {
 	u32 eip = (u32)v->rip, offset = eip - SB_BASE;
@@ -157,6 +164,7 @@ static const u8 *block_at(struct vcpu *v)
 		.bytes = sb.native_mem + offset,
 		.avail = PAGE_SIZE - (u32)(offset & ~PAGE_MASK),
 		.self_check = sb.self_check, .count = sb.count,
+		.branches = sb.branches, .known = known,
 		.next_page = next_page, .ctx = &req,
 	};
 	struct bt_block *b;

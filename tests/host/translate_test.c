@@ -122,22 +122,26 @@ static void test_random(unsigned cases, unsigned insns)
 {
 	for (unsigned n = 0; n < cases; n++) {
 		sb.self_check = n % 4 == 3;
-		sb.count = n % 4 == 2;
+		sb.count = n % 4 >= 1;
+		sb.branches = (n / 4) % (BT_BLOCK_BRANCHES + 1);
 		start_random(insns);
 		run_and_compare();
 	}
 	sb.self_check = sb.count = false;
+	sb.branches = 0;
 }
 
 static void test_random_events(unsigned cases, unsigned insns)
 {
 	for (unsigned n = 0; n < cases; n++) {
 		sb.self_check = n % 4 == 3;
-		sb.count = n % 4 == 2;
+		sb.count = n % 4 >= 1;
+		sb.branches = (n / 4) % (BT_BLOCK_BRANCHES + 1);
 		start_random(insns);
 		run_with_events();
 	}
 	sb.self_check = sb.count = false;
+	sb.branches = 0;
 }
 
 /* ---- programs ----------------------------------------------------------- */
@@ -185,12 +189,13 @@ static void start_program(const struct program *p, u32 at)
 
 static void test_programs(void)
 {
-	for (unsigned n = 0; n < ARRAY_SIZE(programs) * 8; n++) {
-		const struct program *p = &programs[n / 8];
+	for (unsigned n = 0; n < ARRAY_SIZE(programs) * 16; n++) {
+		const struct program *p = &programs[n / 16];
 
 		sb.linking = n & 1;
 		sb.self_check = n & 2;
 		sb.count = n & 4;
+		sb.branches = n & 8 ? BT_BLOCK_BRANCHES : 0;
 		start_program(p, SB_CODE);
 		if (run_and_compare() && !sb.self_check && p->callouts != ~0u)
 			CHECK(sb.callouts == p->callouts, "%s: %u callouts",
@@ -198,6 +203,7 @@ static void test_programs(void)
 		run_with_events();
 	}
 	sb.linking = sb.self_check = sb.count = false;
+	sb.branches = 0;
 }
 
 /* One of each kind, to be cut by a page's end at each byte. */
@@ -221,6 +227,7 @@ static void test_straddling(void)
 		sb.linking = n & 1;
 		sb.self_check = n & 2;
 		sb.count = n & 1;
+		sb.branches = n & 1 ? BT_BLOCK_BRANCHES : 0;
 		start_program(p, SB_CODE + PAGE_SIZE - cut);
 		run_and_compare();
 		CHECK(sb.self_check || sb.callouts == p->callouts ||
@@ -229,6 +236,7 @@ static void test_straddling(void)
 		run_with_events();
 	}
 	sb.linking = sb.self_check = sb.count = false;
+	sb.branches = 0;
 }
 
 /* The second half cannot be fetched: the fault is the instruction's. */

@@ -86,6 +86,7 @@ static bool mnemonic_allowed(const struct judged *j)
 	case ZYDIS_MNEMONIC_LFENCE:
 	case ZYDIS_MNEMONIC_MFENCE:
 	case ZYDIS_MNEMONIC_SFENCE:
+	case ZYDIS_MNEMONIC_RDTSC:
 		return true;
 	case ZYDIS_MNEMONIC_FNSTENV:
 	case ZYDIS_MNEMONIC_FLDENV:

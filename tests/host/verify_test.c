@@ -198,6 +198,7 @@ static u64 look_up(const char *name, size_t length, const u8 *next)
 		{ "cr3", NULL, offsetof(struct vcpu, cr3) },
 		{ "attention", NULL, offsetof(struct vcpu, attention) },
 		{ "iflag", NULL, PLAIN(iflag) },
+		{ "count", NULL, offsetof(struct vcpu, insn_count) },
 		{ "tagspace", NULL, PLAIN(tag_space) },
 	};
 

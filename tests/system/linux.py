@@ -4,6 +4,7 @@ from penumbra_lib.guest import Guest
 from penumbra_lib.session import run_guest
 
 from .case import AUDIT, BUILD, Case, check_audit, keep_log
+from .guest import switches
 
 PROMPT = "/ #"
 TYPED = [("expect", PROMPT), ("send", "echo $((6 * 7))-is-it"),
@@ -19,6 +20,9 @@ MUST_COUNT = ("exit_attention", "guest_faults", "guest_page_faults",
               "user_entries", "host_faults", "host_irqs", "tsc_guest",
               "tsc_monitor", "tsc_translate")
 INTERPRETED_MOST = 1 / 1000  # of the guest's kernel instructions
+
+
+NEEDED = ("chain", "lookup")  # without them Linux takes an hour to boot
 
 
 def linux(flavour="686", append="", memory="256M"):
@@ -106,6 +110,10 @@ def cases():
                                            firmware="uefi"))
     yield Case("linux/small-cache", lambda: shell(
         "linux-small-cache", linux(), options="cache=2M"))
+    yield Case("linux/without", lambda: boot(
+        "linux-without", linux(append="pentest=forks:20,poweroff"),
+        dialog=[("expect", "FORKS-END")], options="no=" + ",".join(
+            name for name in switches() if name not in NEEDED)))
     for job, end, status in (("exit:7", "exit-port", 7),
                              ("halt", "halt", 0), ("reboot", "reset", 6)):
         name = f"linux/{job.split(':')[0]}"

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What translated code calls: dispatch, and instructions that it leaves to C.
+ * The instruction of a callout is decoded once for each place in the cache.
+ * Stores to traced frames, by far the commonest, are done without the
+ * interpreter.
+ */
+#include "bt/fast.h"
+#include "bt/machine.h"
+#include "bt/xlate.h"
+#include "lib/cost.h"
+#include "lib/counters.h"
+#include "lib/ring.h"
+#include "lib/switches.h"
+#include "log.h"
+#include "mm/gtlb.h"
+#include "mm/track.h"
+
+bool bt_wanted_elsewhere(const struct vcpu *v)
+{
+	return v->attention || v->insn_count >= v->insn_stop ||
+	       v->activity != ACT_ACTIVE || emu_event_ready(v);
+}
+
+const u8 *bt_on_dispatch(struct vcpu *v)
+{
+	bt.leave = LEAVE_NONE;
+	if (bt_wanted_elsewhere(v) || !bt_can_translate(v))
+		return NULL;
+	return blocks_find(v);
+}
+
+const u8 *bt_on_interp(struct vcpu *v)
+{
+	u64 start = cost_start();
+	const u8 *exec;
+
+	count(CNT_CALLOUTS);
+	ring_add(RING_CALLOUT, v->rip, 0);
+	emu_step(bt.env.emu);
+	bt_mode_note_callout(&bt.env.emu->insn);
+	exec = bt_on_dispatch(v);
+	cost_end(COST_INTERP, start);
+	return exec;
+}
+
+const u8 *bt_on_stale(struct vcpu *v, const u8 *ret)
+{
+	struct bt_block *b = bt_cache_at(bt.cache, ret - 1);
+
+	assert(b);
+	v->rip = b->eip;
+	bt_cache_drop_block(bt.cache, b);
+	return bt_on_dispatch(v);
+}
+
+/* --- places ------------------------------------------------------------- */
+
+/* A place in the cache that calls out, by what the call returns to. */
+struct site {
+	const u8 *ret; /* NULL: unused */
+	u32 flushes;   /* of the cache, when this was noted */
+	u32 mode;      /* of the block */
+	bool store;    /* a plain store: see do_store() */
+	bool segment;  /* a load of a segment register: see bt/fast.h */
+	bool steady;   /* when it has retired, modes are what they were */
+	u16 missed;    /* stores in a row that met no traced frame */
+	struct insn insn;
+};
+
+#define SITES 1024u
+
+static struct site sites[SITES];
+
+static struct site *site_slot(const u8 *ret)
+{
+	u64 h = (u64)(uintptr_t)ret;
+
+	return &sites[(h ^ h >> 10) % SITES];
+}
+
+/* Changes registers, memory or devices and nothing that modes depend on. */
+static bool is_steady(enum op op)
+{
+	switch (op) {
+	case OP_RDTSC:
+	case OP_IN:
+	case OP_OUT:
+	case OP_CPUID:
+	case OP_FXSAVE:
+	case OP_FXRSTOR:
+		return true;
+	default:
+		return rule_of(op)->gen == gen_ident;
+	}
+}
+
+static bool is_store(const struct insn *i, u32 mode)
+{
+	return i->op == OP_MOV && i->opnd[0].kind == OPK_MEM &&
+	       i->opnd[0].size == 4 && i->addr_size == 4 &&
+	       (i->opnd[1].kind == OPK_REG || i->opnd[1].kind == OPK_IMM) &&
+	       bt_mode_seg(mode, i->seg) != BT_SEG_OTHER;
+}
+
+static void note_site(struct site *s, const u8 *ret, u32 mode,
+		      const struct insn *i)
+{
+	*s = (struct site){
+		.ret = ret, .flushes = bt.cache->flushes, .mode = mode,
+		.store = switch_on(SWITCH_fast) && is_store(i, mode),
+		.segment = switch_on(SWITCH_fast) &&
+			   fast_is_segment_load(i, mode),
+		.steady = is_steady(i->op),
+		.insn = *i,
+	};
+}
+
+/* --- stores ------------------------------------------------------------- */
+
+/* After so many stores beside all traced frames the place is forgiven. */
+#define FORGIVE_AFTER 500
+
+static u32 store_address(const struct vcpu *v, const struct insn *i)
+{
+	u64 at = (u64)i->disp + v->seg[i->seg].base;
+
+	if (i->base >= 0)
+		at += v->gpr[i->base];
+	if (i->index >= 0)
+		at += v->gpr[i->index] * i->scale;
+	return (u32)at;
+}
+
+/* A place whose stores have long met no traced frame stores by itself again. */
+static void note_store(struct site *s, const struct vcpu *v, gpa_t gpa)
+{
+	if (track_any(bt.env.gpm->track, gpa.a >> PAGE_SHIFT))
+		s->missed = 0;
+	else if (++s->missed == FORGIVE_AFTER && switch_on(SWITCH_forgive))
+		blocks_forgive((u32)v->rip);
+}
+
+/* MOV m32, r32 or imm32 in one page; false: something is special. */
+static bool do_store(struct vcpu *v, struct site *s)
+{
+	const struct insn *i = &s->insn;
+	u32 at = store_address(v, i);
+	u32 value = i->opnd[1].kind == OPK_REG ?
+			    (u32)v->gpr[i->opnd[1].reg] : (u32)i->imm;
+	struct pagefault pf;
+	gpa_t gpa;
+
+	if ((at & ~PAGE_MASK) > PAGE_SIZE - sizeof(value) ||
+	    !gmem_translate(bt.env.gpm, &bt.mode, GVA(at), ACC_WRITE, &gpa,
+			    &pf) ||
+	    gpm_kind(bt.env.gpm, gpa) != GPM_RAM)
+		return false;
+	note_store(s, v, gpa);
+	gpm_write32(bt.env.gpm, gpa, value);
+	return true;
+}
+
+/* --- callouts ----------------------------------------------------------- */
+
+/*
+ * A block counts all it retires at its entry; a callout sees what has retired
+ * so far. Returns what is to be added again to go on behind the callout: the
+ * interpreter counts its instruction itself.
+ */
+static unsigned take_off_count(struct vcpu *v, const u8 *ret)
+{
+	const struct bt_block *b = bt_cache_at(bt.cache, ret - 1);
+	unsigned ahead = bt_block_uncounted(b, ret - 1);
+
+	v->insn_count -= ahead;
+	if (bt_block_map(b, ret - 1)->flags & BT_MAP_CALLOUT)
+		return ahead;
+	return ahead - 1;
+}
+
+/* The site's instruction without the interpreter; false: not done. *steady:
+ * modes are what they were. */
+static bool do_fast(struct vcpu *v, struct site *s, bool *steady)
+{
+	if (s->store) {
+		if (!do_store(v, s))
+			return false;
+		*steady = true;
+	} else if (!s->segment || !fast_load_segment(v, &s->insn, steady)) {
+		return false;
+	}
+	v->rip = (u32)(v->rip + s->insn.len);
+	v->insn_count++;
+	count(CNT_FAST_CALLOUTS);
+	return true;
+}
+
+static void interpret(struct vcpu *v, struct site *s)
+{
+	u64 next = v->rip + s->insn.len;
+
+	emu_step_as(bt.env.emu, &s->insn);
+	if (s->segment && v->rip == next)
+		fast_note_segment(v, &s->insn);
+	bt_mode_note_callout(&s->insn);
+}
+
+static void do_callout(struct vcpu *v, struct site *s, const u8 *ret,
+		       bool *steady)
+{
+	struct emu *e = bt.env.emu;
+	u64 rip = v->rip;
+	u32 mode;
+
+	if (s->ret == ret && s->flushes == bt.cache->flushes &&
+	    switch_on(SWITCH_sites)) {
+		*steady = s->steady;
+		if (bt.env.stops->count || !do_fast(v, s, steady))
+			interpret(v, s);
+		return;
+	}
+	mode = bt_mode_of(v);
+	emu_step(e);
+	if (v->rip == rip + e->insn.len)
+		note_site(s, ret, mode, &e->insn);
+	bt_mode_note_callout(&e->insn);
+}
+
+/* May the block go on behind its callout? Only when nothing that shaped it, and
+ * nothing that events depend on, has changed. */
+static bool goes_on(const struct vcpu *v, const struct site *s, u64 next,
+		    bool steady)
+{
+	if (v->rip != next)
+		return false;
+	return steady || (bt_can_translate(v) && bt_mode_of(v) == s->mode);
+}
+
+static const u8 *call_out(struct vcpu *v, const u8 *ret)
+{
+	unsigned ahead = bt.env.icount ? take_off_count(v, ret) : 0;
+	struct site *s = site_slot(ret);
+	u64 generation = blocks_generation();
+	u64 rip = v->rip;
+	bool steady = false;
+
+	count(CNT_CALLOUTS);
+	ring_add(RING_CALLOUT, rip, 0);
+	do_callout(v, s, ret, &steady);
+	bt.leave = LEAVE_NONE;
+	if (bt_wanted_elsewhere(v))
+		return NULL;
+	if (s->ret == ret && blocks_generation() == generation &&
+	    goes_on(v, s, rip + s->insn.len, steady)) {
+		v->insn_count += ahead;
+		return ret;
+	}
+	return bt_can_translate(v) ? blocks_find(v) : NULL;
+}
+
+const u8 *bt_on_callout(struct vcpu *v, const u8 *ret)
+{
+	u64 start = cost_start();
+	const u8 *exec = call_out(v, ret);
+
+	cost_end(COST_CALLOUT, start);
+	return exec;
+}
