@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Debian's Linux kernels to a shell, scripted over the serial line."""
+import pathlib
+import subprocess
+import tempfile
+
 from penumbra_lib.guest import Guest
 from penumbra_lib.session import run_guest
+from penumbra_lib.unpack import unpack_linux
 
 from .case import AUDIT, BUILD, Case, check_audit, keep_log
 from .guest import switches
@@ -95,10 +100,29 @@ def speed():
         assert bt <= most * bare, f"{end}: {bt / bare:.2f} times bare"
 
 
+def amd64_in_process():
+    """The 64-bit kernel with 32-bit programs, under the interpreter alone."""
+    guest = linux("amd64", memory="128M")
+    with tempfile.TemporaryDirectory(prefix="penumbra-amd64-") as folder:
+        image = pathlib.Path(folder) / "unpacked"
+        unpack_linux(guest.image, image)
+        words = [BUILD / "sim", "-m", "128", "-i", guest.initrd, "-a",
+                 "console=ttyS0 nokaslr pentest=forks:2,poweroff"]
+        log = subprocess.run([*words, image], stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, timeout=1800,
+                             check=False).stdout
+    path = keep_log("linux-amd64-sim", log)
+    for text in (b"PENUMBRA-GUEST-READY", b"-amd64 up", b"FORKS-END 2",
+                 b"halted with interrupts off"):
+        assert text in log, f"never seen: {text} (see {path})"
+    assert b"Call Trace" not in log, f"the kernel complains (see {path})"
+
+
 def cases():
     yield Case("linux/bochs", lambda: boot(
         "linux-bochs", linux(append="pentest=poweroff"), on="bochs",
         timeout=900, dialog=[("expect", "PENUMBRA-GUEST-READY")]))
+    yield Case("linux/amd64/sim", amd64_in_process)
     yield Case("linux/speed", speed, alone=True)
     for flavour in ("686", "686-pae"):
         for memory in ("64M", "256M", "1G"):
