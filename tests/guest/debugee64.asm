@@ -59,7 +59,7 @@ long_store:
 	add	r14, [abs watched64]
 long_loaded:
 	mov	ebx, r14d
-	jmp	far [abs to32]
+	jmp	dword far [abs to32]
 
 bits 32
 back:	mov	eax, cr0

@@ -411,7 +411,7 @@ def kernel(engine, on, slow):
             detach
         """, 200)
         has(said, r"Cannot access|0x0*c\w+:", r"Breakpoint 1, ",
-            r"CPL 0, 32-bit code, paged", rf"=> 0x{at:x}:",
+            r"CPL 0, 32-bit code, paged", rf" 0x{at:x}:\s+\w+",
             r"guest  maps to", r"Old value = ", r"New value = ",
             r"detached")
         bench.wait_for("/ #", 200)

@@ -59,7 +59,7 @@ AFTER = {
             r"^bt: block translated +\d+ +\d+ +\d+$"),
            ("tb", r"^block \w+, gpa \w+, mode \w+: \d+ instructions in \d+ "
             r"bytes, \d+ host bytes at f", r"^  runs are not counted",
-            r"^  adaptations: none", r"^  101\w+  \w+ +\w+ ",
+            r"^  adaptations: none", r"^  10\w+  \w+ +\w+ ",
             r"^        f\w+  \w+ +\w+ ",
             r"^  exit to \w+: (linked|not linked)",
             r"are counted", r"are not counted")),
