@@ -164,7 +164,8 @@ static void everything(void)
 	user_flags(u_sti, "sti, iopl");
 	user_flags(u_flags, "popf, iopl");
 	probes();
-	last_x87();
+	if (command_line()[0] != 'i') /* "integer" */
+		last_x87();
 }
 
 int main(void);
