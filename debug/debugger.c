@@ -100,6 +100,7 @@ static void wait_for_bytes(struct vm *vm)
 	listen();
 	if (dbg.state == DEBUG_STANDING && !dbg.end)
 		host_idle(&vm->v->attention);
+	vm->v->attention = 1; /* a timer may have been due meanwhile */
 }
 
 void debugger_end(enum vm_end how)
