@@ -91,7 +91,7 @@ class Bench:
     def command(self, script):
         first = ["set pagination off", "set confirm off",
                  "set architecture i386", f"source {HERE / 'gdb_side.py'}",
-                 f"target remote localhost:{self.port}"]
+                 f"target remote 127.0.0.1:{self.port}"]
         words = ["gdb", "-nx", "-batch"]
         for line in first + [line.strip() for line in script.splitlines()
                              if line.strip()]:

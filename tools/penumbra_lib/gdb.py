@@ -47,7 +47,7 @@ def gdb_command(args):
     arch = args.arch or (architecture(args.symbols) if args.symbols
                          else "i386")
     words = [found, "-q", "-ex", f"set architecture {arch}",
-             "-ex", f"target remote localhost:{args.port}", *args.more]
+             "-ex", f"target remote 127.0.0.1:{args.port}", *args.more]
     return words + ([args.symbols] if args.symbols else [])
 
 
@@ -61,7 +61,7 @@ class Stub:
 
     def __init__(self, port):
         try:
-            self.link = socket.create_connection(("localhost", port), 5)
+            self.link = socket.create_connection(("127.0.0.1", port), 5)
         except OSError as why:
             raise GuestError(f"nobody listens at port {port}: {why}") from why
         self.link.settimeout(PATIENCE)

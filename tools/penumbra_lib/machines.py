@@ -243,11 +243,11 @@ class Bochs:
         self.said = b""         # on its terminal, until it has named SCREEN
         serial = f"mode=file, dev={folder}/serial"
         if dialog:
-            serial = f"mode=socket-client, dev=localhost:{self.listen()}"
+            serial = f"mode=socket-client, dev=127.0.0.1:{self.listen()}"
         second = ""
         if self.bridge:
             second = "com2: enabled=1, mode=socket-client, " \
-                f"dev=localhost:{self.bridge.line_port}"
+                f"dev=127.0.0.1:{self.bridge.line_port}"
         (self.folder / "serial").touch()
         (self.folder / "bochs.log").touch()
         (self.folder / "bochsrc").write_text(BOCHSRC.format(
@@ -265,7 +265,7 @@ class Bochs:
         os.close(inner)
 
     def listen(self):
-        self.listener = socket.create_server(("localhost", 0))
+        self.listener = socket.create_server(("127.0.0.1", 0))
         self.listener.setblocking(False)
         return self.listener.getsockname()[1]
 
