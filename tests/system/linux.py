@@ -75,29 +75,38 @@ def times_out():
     assert out.status == 3, f"status {out.status}"
 
 
-# What to reach, and what fails the test: a bound on going backwards, with room
-# for a noisy machine, until the goal is reached (docs/status.md).
-SPEED = (("PENUMBRA-GUEST-READY", None, 3.0, 10.0),
-         ("FORKS-END", "FORKS-BEGIN", 4.0, 30.0))
-FORKS = 500
+# mark, since (None: the kernel's entry), at most so many times bare
+SPEED = (("PENUMBRA-GUEST-READY", None, 3.0),
+         ("FORKS-END", "FORKS-BEGIN", 4.0))
+FORKS = 2000
+TRIES = 3  # a machine with other work on it proves nothing
 
 
-def speed():
-    """bt against bare in the same run: boot, and forks."""
+def speed_ratios():
+    """bt against bare, one after the other: [(mark, ratio, goal)]."""
     dialog = [("expect", text) for text in
               ("PENUMBRA-GUEST-READY", "FORKS-BEGIN", "FORKS-END")]
     guest = linux(append=f"pentest=forks:{FORKS},poweroff")
-    marks = {}
-    for engine in ("bare", "bt"):
-        out, _ = boot(f"linux-speed-{engine}", guest, engine, dialog=dialog,
-                      timeout=600)
-        marks[engine] = out
-    for end, begin, goal, most in SPEED:
+    outs = [boot(f"linux-speed-{engine}", guest, engine, dialog=dialog,
+                 timeout=600)[0] for engine in ("bare", "bt")]
+    ratios = []
+    for end, begin, goal in SPEED:
         bare, bt = (out.span(end) - (out.span(begin) if begin else 0)
-                    for out in (marks["bare"], marks["bt"]))
+                    for out in outs)
         print(f"     {end}: bare {bare:.2f}s, bt {bt:.2f}s, "
-              f"{bt / bare:.2f}x (goal {goal}x)")
-        assert bt <= most * bare, f"{end}: {bt / bare:.2f} times bare"
+              f"{bt / bare:.2f}x (at most {goal}x)", flush=True)
+        ratios.append((end, bt / bare, goal))
+    return ratios
+
+
+def speed():
+    """Boot and forks meet their goals together in one run."""
+    for _ in range(TRIES):
+        missed = [f"{end}: {ratio:.2f} times bare, not {goal}"
+                  for end, ratio, goal in speed_ratios() if ratio > goal]
+        if not missed:
+            return
+    raise AssertionError("; ".join(missed))
 
 
 def amd64_in_process():

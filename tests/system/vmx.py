@@ -82,7 +82,7 @@ def shell(model, flavour):
 # On Bochs they count instructions, so a busy host does not matter.
 SPEED = (("PENUMBRA-GUEST-READY", "entry", 1.5),
          ("FORKS-END", "FORKS-BEGIN", 2.5))
-FORKS = 200
+FORKS = 500
 
 
 def speed():
