@@ -3,10 +3,11 @@
 """Every test but the building: layers, headers, host programs, guest images,
 bad input, Linux.
 
-usage: tests/run.py [-j JOBS] [--list] [PATTERN...]
+usage: tests/run.py [-j JOBS] [--list] [--long] [PATTERN...]
 
 Runs the cases whose names hold one of the patterns, prints one line a case,
-keeps logs in build/check/, ends with "N passed, N failed".
+keeps logs in build/check/, ends with "N passed, N failed". Cases of several
+minutes run with --long; without, a line names those that were left out.
 """
 import argparse
 import concurrent.futures
@@ -61,6 +62,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("-j", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--long", action="store_true")
     parser.add_argument("patterns", nargs="*")
     args = parser.parse_args()
     cases = [case for group in GROUPS for case in group.cases()
@@ -69,6 +71,10 @@ def main():
     if args.list:
         print("\n".join(case.name for case in cases))
         return 0
+    left_out = [case.name for case in cases if case.long and not args.long]
+    if left_out:
+        print(f"left out, run them with --long: {' '.join(left_out)}")
+    cases = [case for case in cases if args.long or not case.long]
     failed = run_all([case for case in cases if not case.alone], args.j)
     failed += run_all([case for case in cases if case.alone], 1)
     print(f"{len(cases) - failed} passed, {failed} failed")

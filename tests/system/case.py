@@ -12,11 +12,13 @@ class Case:
     """A name and a function that raises AssertionError when it fails.
 
     alone: it measures time, so nothing else may run beside it.
+    long: it takes minutes, and runs only where it is asked for.
     """
 
-    def __init__(self, name, function, *args, alone=False):
+    def __init__(self, name, function, *args, alone=False, long=False):
         self.name = name
         self.alone = alone
+        self.long = long
         self.function = function
         self.args = args
 

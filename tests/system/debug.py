@@ -429,13 +429,18 @@ SESSIONS = {
 }
 
 
+# On Bochs; on QEMU they are part of every run.
+MINUTES = ("kernel", "steps", "fault-steps")
+
+
 def cases():
     for tests, places in ((SESSIONS, PLACES), (MONITOR, FEWER),
                           ({"interp": session, "interp-watch": watchpoints},
                            INTERP), ({"long-mode": long_mode}, LONG)):
         for name, test in tests.items():
             for place in places:
-                yield Case(f"debug/{name}/{place[0]}/{place[1]}", test, *place)
+                yield Case(f"debug/{name}/{place[0]}/{place[1]}", test, *place,
+                           long=place[1] == "bochs" and name in MINUTES)
     for engine, on, slow in FEWER:
         yield Case(f"debug/speed/{engine}/{on}", same_speed, engine, on, slow,
                    alone=True)
