@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which block runs next: looked up, translated, verified, linked; and dropped
- * when the guest writes over its source or remaps it.
+ * Which block runs next: looked up, translated, verified; and dropped when the
+ * guest writes over its source or remaps it.
  * Invariants: a findable block's frame is write-tracked, or the block checks
  * itself; a block reachable by a link or through the target table lies at the
  * linear page that codemap.c recorded, and that mapping still holds.
  */
+#include "bt/adapt.h"
+#include "bt/blocks.h"
 #include "bt/codemap.h"
 #include "bt/machine.h"
 #include "bt/verify.h"
@@ -20,28 +22,7 @@
 #include "log.h"
 #include "mm/track.h"
 
-/* Faults at one instruction before it becomes a callout. */
-#define HOT_FAULTS 4
-/* Weight of writes to one code frame before its blocks check themselves: one
- * that hit a block is far worse than one beside them. */
-#define HOT_WRITES 1024
-#define HOT_HIT    32
-#define HOT_SLOTS  4096
-
-/* Instructions until a page that was hot may be tracked again, at first; each
- * time that it does not keep quiet it waits twice as long, up to a limit. */
-#define PROBATION     (1ull << 23)
-#define PROBATION_MAX (1ull << 26)
-
-/* Direct-mapped event counts; a collision only delays an adaptation. */
-struct hot {
-	u64 key;
-	u32 count;
-	u64 wait, until; /* frames: see PROBATION */
-};
-
 static struct bt_cache cache;
-static struct hot hot_insns[HOT_SLOTS], hot_frames[HOT_SLOTS];
 static u64 generation;
 static u32 targets_generation;
 
@@ -52,30 +33,9 @@ u64 blocks_generation(void)
 	return generation;
 }
 
-static struct hot *hot_slot(struct hot *table, u64 key)
-{
-	return &table[(key ^ key >> 12) % HOT_SLOTS];
-}
-
-static u32 hot_count(struct hot *table, u64 key)
-{
-	const struct hot *h = hot_slot(table, key);
-
-	return h->key == key ? h->count : 0;
-}
-
-static u32 hot_bump(struct hot *table, u64 key, u32 by)
-{
-	struct hot *h = hot_slot(table, key);
-
-	if (h->key != key)
-		*h = (struct hot){ .key = key };
-	return h->count += by;
-}
-
 /* Code was patched through its other mapping ("Handling Self- and
  * Cross-Modifying Code"): INVLPG is the cheapest serialising instruction. */
-static void serialise(void)
+void blocks_serialise(void)
 {
 	invlpg(cache.cfg.write);
 }
@@ -94,10 +54,10 @@ static void new_targets_generation(void)
 static void blocks_changed(void)
 {
 	generation++;
-	serialise();
+	blocks_serialise();
 }
 
-static void flush_all(void)
+void blocks_flush(void)
 {
 	count(CNT_CACHE_FLUSHES);
 	ring_add(RING_FLUSH, cache.used, 0);
@@ -105,11 +65,6 @@ static void flush_all(void)
 	blocks_changed();
 	codemap_clear();
 	new_targets_generation();
-}
-
-void blocks_flush(void)
-{
-	flush_all();
 }
 
 /* --- coherence --------------------------------------------------------- */
@@ -129,42 +84,21 @@ static void drop_block(void *ctx, struct bt_block *b)
 /* A frame that is written all the time: its blocks shall check themselves. */
 static void stop_tracking(u64 gfn)
 {
-	struct hot *h = hot_slot(hot_frames, gfn);
-
-	h->wait = MIN(MAX(h->wait * 2, PROBATION), PROBATION_MAX);
-	h->until = bt.env.v->insn_count + h->wait;
 	bt_cache_each(&cache, gfn, drop_block, NULL);
 	blocks_changed();
 	track_remove(bt.env.gpm->track, TRACK_CODE, gfn);
 }
 
-/* A frame whose time is over is tracked again with its next block. For those
- * that are tracked it is the rate of writes that counts. */
-static void try_again(struct hot *h, u64 now)
+/* A frame that was: it is tracked again with its next block. */
+static void track_again(u64 gfn)
 {
-	if (h->count >= HOT_WRITES && now < h->until)
-		return;
-	if (h->count < HOT_WRITES) {
-		h->count /= 2;
-		if (!h->count)
-			h->wait /= 2;
-		return;
-	}
-	h->count = 0;
-	bt_cache_each(&cache, h->key, drop_block, NULL);
+	bt_cache_each(&cache, gfn, drop_block, NULL);
 	blocks_changed();
 }
 
 void blocks_look_around(void)
 {
-	static u64 next;
-	u64 now = bt.env.v->insn_count;
-
-	if (now < next)
-		return;
-	next = now + PROBATION / 2;
-	for (unsigned i = 0; i < HOT_SLOTS; i++)
-		try_again(&hot_frames[i], now);
+	adapt_look_around(bt.env.v->insn_count, track_again);
 }
 
 static void code_written(void *ctx, gpa_t gpa, const void *old, unsigned size)
@@ -179,7 +113,7 @@ static void code_written(void *ctx, gpa_t gpa, const void *old, unsigned size)
 	count_add(CNT_BLOCKS_DROPPED, dropped);
 	if (dropped)
 		blocks_changed();
-	if (hot_bump(hot_frames, gfn, dropped ? HOT_HIT : 1) >= HOT_WRITES)
+	if (adapt_count_write(gfn, dropped, bt.env.v->insn_count))
 		stop_tracking(gfn);
 	else
 		untrack_if_empty(gfn);
@@ -191,12 +125,6 @@ static bool walk_code(u32 eip, bool set_a, struct walk *w)
 	struct pagefault pf;
 
 	return gwalk(bt.env.gpm, &bt.mode, GVA(eip), ACC_FETCH, set_a, w, &pf);
-}
-
-/* Linear address of the next page; 0: there is none. */
-static u32 next_page_of(u32 eip)
-{
-	return (eip | (PAGE_SIZE - 1)) + 1;
 }
 
 /* Does eip map to gpa? Then say so in the codemap. */
@@ -215,13 +143,6 @@ static bool record_block(const struct bt_block *b, bool set_a)
 		record_page(next_page_of(b->eip), b->tail_gpa, set_a));
 }
 
-/* Does the block stay where it is through CR3 loads? */
-static bool is_global(const struct bt_block *b)
-{
-	return codemap_global(b->eip) &&
-	       (!b->tail_len || codemap_global(next_page_of(b->eip)));
-}
-
 /* Keep a block that is still found where it was translated, without links
  * into other pages where a CR3 load may now move it. */
 static void recheck_block(void *ctx, struct bt_block *b)
@@ -231,7 +152,7 @@ static void recheck_block(void *ctx, struct bt_block *b)
 		untrack_if_empty(b->gpa.a >> PAGE_SHIFT);
 		if (b->tail_len)
 			untrack_if_empty(b->tail_gpa.a >> PAGE_SHIFT);
-	} else if (!is_global(b)) {
+	} else if (!links_global(b)) {
 		bt_cache_isolate(b);
 	}
 }
@@ -272,14 +193,13 @@ void blocks_flush_tlb(unsigned what)
 
 static bool want_callout(void *ctx, u32 eip)
 {
-	return switch_on(SWITCH_adapt) &&
-	       hot_count(hot_insns, eip) >= HOT_FAULTS;
+	return adapt_faults(eip);
 }
 
 bool blocks_faulty(const struct bt_block *b)
 {
 	for (unsigned i = 0; i < b->insns; i++)
-		if (want_callout(NULL, b->eip + b->map[i].guest))
+		if (adapt_faults(b->eip + b->map[i].guest))
 			return true;
 	return false;
 }
@@ -292,16 +212,19 @@ static bool is_repeated(gpa_t gpa)
 	return p && (*p == 0xf2 || *p == 0xf3);
 }
 
+static void drop_at(gpa_t gpa)
+{
+	count_add(CNT_BLOCKS_DROPPED, bt_cache_drop(&cache, gpa, 1));
+	blocks_changed();
+}
+
 void blocks_note_fault(u32 eip)
 {
-	struct pagefault pf;
 	struct walk w;
 
-	if (!gwalk(bt.env.gpm, &bt.mode, GVA(eip), ACC_FETCH, false, &w, &pf) ||
-	    is_repeated(w.gpa) || hot_bump(hot_insns, eip, 1) != HOT_FAULTS)
-		return;
-	count_add(CNT_BLOCKS_DROPPED, bt_cache_drop(&cache, w.gpa, 1));
-	blocks_changed();
+	if (walk_code(eip, false, &w) && !is_repeated(w.gpa) &&
+	    adapt_count_fault(eip))
+		drop_at(w.gpa);
 }
 
 void blocks_forgive(u32 eip)
@@ -310,16 +233,14 @@ void blocks_forgive(u32 eip)
 
 	if (!walk_code(eip, false, &w))
 		return;
-	hot_slot(hot_insns, eip)->count = 0;
-	count_add(CNT_BLOCKS_DROPPED, bt_cache_drop(&cache, w.gpa, 1));
+	adapt_forgive(eip);
 	count(CNT_FORGIVEN);
-	blocks_changed();
+	drop_at(w.gpa);
 }
 
-/* Code that is written all the time, so that it is not tracked? */
 static bool checks_itself(gpa_t gpa)
 {
-	return hot_count(hot_frames, gpa.a >> PAGE_SHIFT) >= HOT_WRITES;
+	return adapt_rewritten(gpa.a >> PAGE_SHIFT);
 }
 
 static bool want_stop(void *ctx, u32 eip)
@@ -332,12 +253,6 @@ static bool want_stop(void *ctx, u32 eip)
 		stops_find(s, STOP_EXEC, false, eip, 1)) ||
 	       (stops_page(s, true, gpa) &&
 		stops_find(s, STOP_EXEC, true, gpa, 1));
-}
-
-/* Stops are translated into the blocks: all are made anew. */
-void blocks_stops_changed(void)
-{
-	flush_all();
 }
 
 /* Is there a block at eip, in the page that is being translated? */
@@ -417,7 +332,7 @@ static struct bt_block *translate(gpa_t gpa, u32 eip, u32 mode, u32 max_insns)
 	if (!req.bytes)
 		return NULL;
 	if (bt_translate(&cache, &req, &b) == BT_XLATE_FULL) {
-		flush_all();
+		blocks_flush();
 		if (bt_translate(&cache, &req, &b) != BT_XLATE_OK)
 			panic("a block does not fit an empty cache");
 	}
@@ -425,7 +340,7 @@ static struct bt_block *translate(gpa_t gpa, u32 eip, u32 mode, u32 max_insns)
 		return NULL;
 	bt_cache_insert(&cache, b);
 	track_block(b);
-	serialise();
+	blocks_serialise();
 	count(CNT_BLOCKS);
 	count_add(CNT_BLOCK_INSNS, b->insns);
 	count_add(CNT_CACHE_BYTES, b->host_len);
@@ -433,50 +348,6 @@ static struct bt_block *translate(gpa_t gpa, u32 eip, u32 mode, u32 max_insns)
 	count_add(CNT_TSC_TRANSLATE, host_tsc() - start);
 	cost_end(COST_TRANSLATE, cost_timed ? start : 0);
 	return b;
-}
-
-/* May it be allowed? The target's block is not known yet. */
-static bool link_thinkable(const struct bt_block *from, u32 eip)
-{
-	return switch_on(SWITCH_chain) &&
-	       ((from->eip ^ eip) < PAGE_SIZE ||
-		(codemap_global(from->eip) && codemap_global(eip)));
-}
-
-/* Is `to` in one page, that of `from`, or are both at addresses that no CR3
- * load moves? */
-static bool link_allowed(const struct bt_block *from, const struct bt_block *to)
-{
-	gpa_t tail;
-
-	if (!link_thinkable(from, to->eip))
-		return false;
-	if (!to->tail_len && (from->eip ^ to->eip) < PAGE_SIZE)
-		return true;
-	if (to->tail_len && (!codemap_gpa(next_page_of(to->eip), &tail) ||
-			     tail.a != to->tail_gpa.a))
-		return false;
-	return codemap_global(from->eip) && is_global(to);
-}
-
-/* Exits whose targets exist are linked before the block first runs: patching
- * code that has run costs more. */
-static void link_early(struct bt_block *b)
-{
-	for (unsigned i = 0; i < b->exit_count; i++) {
-		struct bt_exit *exit = &b->exits[i];
-		struct bt_block *to;
-		gpa_t gpa;
-
-		if (!codemap_gpa(exit->target, &gpa))
-			continue;
-		to = bt_cache_find(&cache, gpa, exit->target, b->mode);
-		if (!to || !link_allowed(b, to))
-			continue;
-		bt_cache_link(exit, to);
-		count(CNT_CHAINED);
-	}
-	serialise();
 }
 
 /* --- exact counts -------------------------------------------------------- */
@@ -534,13 +405,13 @@ static struct bt_block *find_block(struct vcpu *v, u32 mode)
 		b = cut_block(v, b);
 	if (b && !record_block(b, true)) {
 		if (codemap_full())
-			flush_all();
+			blocks_flush();
 		else
 			remap(); /* a mapping that was not flushed */
 		return NULL;
 	}
 	if (b && made && !bt.env.icount && !bt.count_runs)
-		link_early(b);
+		links_early(b);
 	return b;
 }
 
@@ -548,7 +419,7 @@ static struct bt_block *find_block(struct vcpu *v, u32 mode)
  * With exact counts every block comes from here: none is linked to, none is in
  * the target table.
  */
-static const u8 *find_in_mode(struct vcpu *v, u32 mode)
+const u8 *blocks_find_in(struct vcpu *v, u32 mode)
 {
 	u32 eip = (u32)v->rip;
 	u64 space = bt_tag_space(targets_generation, mode);
@@ -576,34 +447,7 @@ static const u8 *find_in_mode(struct vcpu *v, u32 mode)
 
 const u8 *blocks_find(struct vcpu *v)
 {
-	return find_in_mode(v, bt_mode_of(v));
-}
-
-/* --- links --------------------------------------------------------------- */
-
-const u8 *bt_on_link(struct vcpu *v, const u8 *ret)
-{
-	struct bt_exit *exit = bt_cache_exit_at(&cache, ret);
-	u64 before = generation;
-	struct bt_block *to;
-	const u8 *exec;
-
-	assert(exit);
-	v->rip = exit->target;
-	bt.leave = LEAVE_NONE;
-	if (bt_wanted_elsewhere(v))
-		return NULL;
-	exec = find_in_mode(v, exit->from->mode);
-	if (!exec || bt.env.icount || bt.count_runs || generation != before ||
-	    !link_thinkable(exit->from, exit->target))
-		return exec;
-	to = bt_cache_at(&cache, exec);
-	if (link_allowed(exit->from, to)) {
-		bt_cache_link(exit, to);
-		count(CNT_CHAINED);
-		serialise();
-	}
-	return exec;
+	return blocks_find_in(v, bt_mode_of(v));
 }
 
 /* --- start --------------------------------------------------------------- */

@@ -248,13 +248,13 @@ static void bt_run(struct vcpu *v, struct vcpu_exit *exit)
 
 static void bt_stops_changed(struct vcpu *v)
 {
-	blocks_stops_changed();
+	blocks_flush();
 }
 
 static void bt_count_runs(struct vcpu *v, bool on)
 {
 	if (bt.count_runs != on)
-		blocks_stops_changed();
+		blocks_flush();
 	bt.count_runs = on;
 }
 

@@ -92,7 +92,8 @@ void blocks_note_fault(u32 eip);
 /* Now and then, with no block running: adaptations that are out of date. */
 void blocks_look_around(void);
 
-/* Forget all translated code, which is not running. */
+/* Forget all translated code, which is not running: what is translated into it
+ * is not as it was. */
 void blocks_flush(void);
 
 /* The callout at eip has long met nothing that would fault: translate it. */
@@ -102,10 +103,6 @@ void blocks_forgive(u32 eip);
  * control bit governs): forget what relied on them. */
 void blocks_invlpg(gva_t gva);
 void blocks_flush_tlb(unsigned what);
-
-/* The debugger's stops, or whether it counts runs, are not as they were: all
- * blocks are made anew. None is running. */
-void blocks_stops_changed(void);
 
 /* Does the block call out instructions because they used to fault? */
 bool blocks_faulty(const struct bt_block *b);
