@@ -273,15 +273,6 @@ static void run_case(const struct row *row)
 	CHECK(ok, "%s", row->text);
 }
 
-static bool host_is_new(void)
-{
-	return __builtin_cpu_supports("popcnt") &&
-	       __builtin_cpu_supports("sse4.2") &&
-	       __builtin_cpu_supports("lzcnt") &&
-	       __builtin_cpu_supports("bmi") &&
-	       __builtin_cpu_supports("movbe");
-}
-
 int main(void)
 {
 	bool all = host_is_new();
@@ -296,7 +287,7 @@ int main(void)
 	syscall(SYS_arch_prctl, ARCH_SET_GS, GS_BASE_AT);
 	read_selectors();
 	make_code();
-	catch_faults();
+	catch_faults(on_signal);
 	for (unsigned i = 0; i < CASES; i++) {
 		const struct row *row = &rows[i % ARRAY_SIZE(rows)];
 

@@ -10,26 +10,10 @@
 #include "tests/host/native_cpu.h"
 
 #include "cpu/emu.h"
+#include "tests/host/native_row.h"
 #include "tests/host/test.h"
 
 #define CASES 300000
-
-enum { W = 1, V = 2, R8 = 4, CC = 8, LOCK = 16, COUNT = 32, DIVIDE = 64,
-       MEM = 128, SAME = 256, BITOFF = 512, NEW = 1024, MEM16 = 2048,
-       XLAT = 4096, SMALL = 8192, STACK = 1 << 14, FRAME = 1 << 15,
-       STRING = 1 << 16, SMALLCX = 1 << 17, TARGET = 1 << 18,
-       RETURN = 1 << 19 };
-
-enum { NO_RM = -1, REG = -2 };
-enum { IMM_Z = 16, IMM_ENTER, IMM_REL, IMM_REL8 };
-
-struct row {
-	const char *text;
-	u8 prefix, map, opcode;
-	s8 modrm;
-	u8 imm;
-	u32 flags, undefined;
-};
 
 static const struct row rows[] = {
 #define ROW(...) { __VA_ARGS__ },
@@ -136,21 +120,6 @@ static void run_interp(struct state *s)
 }
 
 /* --- Random cases ---------------------------------------------------- */
-
-static u64 seed = 0x9e3779b97f4a7c15ull;
-
-static u32 rnd(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (u32)(seed >> 16);
-}
-
-static bool one_in(unsigned n)
-{
-	return rnd() % n == 0;
-}
 
 static u32 value(void)
 {
@@ -516,15 +485,6 @@ static void run_case(const struct row *row)
 	CHECK(ok, "%s", row->text);
 }
 
-static bool host_is_new(void)
-{
-	return __builtin_cpu_supports("popcnt") &&
-	       __builtin_cpu_supports("sse4.2") &&
-	       __builtin_cpu_supports("lzcnt") &&
-	       __builtin_cpu_supports("bmi") &&
-	       __builtin_cpu_supports("movbe");
-}
-
 int main(void)
 {
 	bool all = host_is_new();
@@ -536,7 +496,7 @@ int main(void)
 	memcpy(shadow, data, DATA_SIZE);
 	mprotect((void *)(uintptr_t)RO_AT, PAGE_SIZE, PROT_READ);
 	make_code();
-	catch_faults();
+	catch_faults(on_signal);
 	for (unsigned i = 0; i < CASES; i++) {
 		const struct row *row = &rows[i % ARRAY_SIZE(rows)];
 
