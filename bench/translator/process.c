@@ -98,6 +98,13 @@ static const u8 *next_page(void *ctx, gpa_t *gpa)
 	return at(gpa->a);
 }
 
+static bool is_known(void *ctx, u32 eip)
+{
+	const struct bt_xlate_req *req = ctx;
+
+	return bt_cache_find(&process.cache, GPA(eip), eip, req->mode);
+}
+
 static struct bt_block *translate(struct bt_xlate_req *req)
 {
 	u64 start = __rdtsc(), middle, end;
@@ -127,7 +134,8 @@ static struct bt_block *block_at(u32 eip, u32 mode)
 	struct bt_xlate_req req = {
 		.gpa = GPA(eip), .eip = eip, .mode = mode, .bytes = at(eip),
 		.avail = PAGE_SIZE - (u32)(eip & ~PAGE_MASK),
-		.count = true, .next_page = next_page, .ctx = &req,
+		.count = true, .branches = BT_BLOCK_BRANCHES, .known = is_known,
+		.next_page = next_page, .ctx = &req,
 	};
 	struct bt_block *b = bt_cache_find(&process.cache, GPA(eip), eip, mode);
 
