@@ -82,12 +82,8 @@ static bool on_tick(struct trap *t)
 NOINLINE void halt_for_ever(void);
 NOINLINE void halt_for_ever(void)
 {
-	outb(0x20, 0x11), outb(0xa0, 0x11);
-	outb(0x21, 0x20), outb(0xa1, 0x28);
-	outb(0x21, 4), outb(0xa1, 2);
-	outb(0x21, 1), outb(0xa1, 1);
-	outb(0x21, 0xfe), outb(0xa1, 0xff);
-	outb(0x43, 0x34), outb(0x40, 0), outb(0x40, 0);
+	pic_init(0xfe);
+	pit_start(0);
 	trap_hook = on_tick;
 	for (;;)
 		__asm__ volatile("sti; hlt");

@@ -129,13 +129,6 @@ static void enter_ring0(void *arg)
 	__builtin_unreachable();
 }
 
-static void init_pit(void)
-{
-	outb(0x20, 0x11), outb(0x21, 0x20), outb(0x21, 4), outb(0x21, 1);
-	outb(0x21, 0xfe), outb(0xa1, 0xff);
-	outb(0x43, 0x34), outb(0x40, 11932 & 0xff), outb(0x40, 11932 >> 8);
-}
-
 static void let_write(const void *p, u32 bytes)
 {
 	for (u32 at = (u32)p; at < (u32)p + bytes; at += 4096)
@@ -214,7 +207,8 @@ int main(void)
 
 	seed = number(&line) * 2654435761u | 1;
 	set_gate(DONE, SEL_CODE, trap_entry(DONE), 0xee);
-	init_pit();
+	pic_init(0xfe);
+	pit_start(11932); /* 100 Hz */
 	make_tables();
 	rounds(1, number(&line));
 	rounds(0, number(&line));

@@ -18,22 +18,14 @@ static bool on_timer(struct trap *t)
 	return 1;
 }
 
-static void init_pic(void)
-{
-	outb(0x20, 0x11), outb(0x21, 0x20), outb(0x21, 4), outb(0x21, 1);
-	outb(0x21, 0xff), outb(0xa1, 0xff);
-}
-
 /*
  * As fast as leaves time for the code itself: an interpreter on an emulator
  * runs a few thousand instructions between two ticks.
  */
 static void start_timer(void)
 {
-	u32 rate = command_line()[0] == 's' ? 11932 : 1193; /* 100 Hz, 1 kHz */
-
 	outb(0x21, 0xfe);
-	outb(0x43, 0x34), outb(0x40, (u8)rate), outb(0x40, (u8)(rate >> 8));
+	pit_start(command_line()[0] == 's' ? 11932 : 1193); /* 100 Hz, 1 kHz */
 }
 
 static NOINLINE u32 fib(u32 n)
@@ -126,7 +118,7 @@ int main(void)
 	u32 quiet, rounds = 0;
 
 	trap_hook = on_timer;
-	init_pic();
+	pic_init(0xff);
 	quiet = round_of();
 	start_timer();
 	for (u32 paged = 0; paged < 2; paged++) {

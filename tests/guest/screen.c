@@ -18,20 +18,14 @@ static bool on_timer(struct trap *t)
 	return 1;
 }
 
-static void start_timer(void)
-{
-	outb(0x20, 0x11), outb(0x21, 0x20), outb(0x21, 4), outb(0x21, 1);
-	outb(0x21, 0xfe), outb(0xa1, 0xff);
-	outb(0x43, 0x34), outb(0x40, 0), outb(0x40, 0); /* 18 Hz */
-}
-
 int main(void);
 int main(void)
 {
 	volatile u16 *cells = (volatile u16 *)0xb8000;
 
 	trap_hook = on_timer;
-	start_timer();
+	pic_init(0xfe);
+	pit_start(0); /* 18 Hz */
 	for (u32 round = 0; round < 48; round++) {
 		for (u32 i = 0; i < CELLS; i++)
 			cells[i] = (u16)(0x700 | ('A' + (i + round) % 26));

@@ -30,15 +30,6 @@ static bool on_irq(struct trap *t)
 	return 1;
 }
 
-static void init_pic(void)
-{
-	outb(0x20, 0x11), outb(0xa0, 0x11);
-	outb(0x21, 0x20), outb(0xa1, 0x28);
-	outb(0x21, 4), outb(0xa1, 2);
-	outb(0x21, 1), outb(0xa1, 1);
-	outb(0x21, 0xff), outb(0xa1, 0xff);
-}
-
 static u8 pic_read(u16 port, u8 command)
 {
 	outb(port, command);
@@ -183,7 +174,7 @@ int main(void);
 int main(void)
 {
 	trap_hook = on_irq;
-	init_pic();
+	pic_init(0xff);
 	periodic();
 	one_shot();
 	latch();

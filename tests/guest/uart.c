@@ -92,8 +92,7 @@ static void data_loop(void)
 
 static void transmit_interrupt(void)
 {
-	outb(0x20, 0x11), outb(0x21, 0x20), outb(0x21, 4), outb(0x21, 1);
-	outb(0x21, 0xef);
+	pic_init(0xef);
 	trap_hook = on_irq;
 	drain();
 	outb(COM1 + 4, 0x0b); /* OUT2 lets the line through */
