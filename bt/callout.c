@@ -13,7 +13,6 @@
 #include "lib/ring.h"
 #include "lib/switches.h"
 #include "log.h"
-#include "mm/gtlb.h"
 #include "mm/track.h"
 
 bool bt_wanted_elsewhere(const struct vcpu *v)
