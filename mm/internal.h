@@ -76,6 +76,7 @@ struct unsync {
 	u64 *seen; /* its content when it was last brought up to date */
 	bool used;
 	u8 quiet;
+	u8 faults; /* see unsync_faulted() */
 };
 
 #define UNSYNC_MAX 32u
@@ -232,6 +233,8 @@ void unsync_end(struct shadow *s, const struct spage *p);
 void unsync_forget(struct shadow *s, const struct spage *p);
 /* What one slot of an unsync page shows is to be true now. */
 void unsync_entry(struct shadow *s, const struct spage *p, unsigned slot);
+/* The guest's fault at an entry that is not present. */
+void unsync_faulted(struct shadow *s, const struct spage *p);
 /* Everything that the current root reaches, or all, is to be true. */
 void unsync_flush(struct shadow *s, bool all);
 /* child is about to appear in one more place. */

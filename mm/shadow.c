@@ -281,6 +281,30 @@ static enum shadow_result resolve(struct shadow *s, const struct walk_mode *m,
 	return SHADOW_FILLED;
 }
 
+/* The page that maps gva, if it is out of sync. */
+static const struct spage *unsync_table(const struct shadow *s, gva_t gva)
+{
+	const struct spage *directory = spage_directory(s, gva), *table;
+	u64 e = 0;
+
+	if (directory)
+		e = spage_table(s, directory)[level_index(2, gva.a)];
+	if (!entry_made(s, e) || !entry_is_table(2, e))
+		return NULL;
+	table = entry_child(s, e);
+	return table->unsync ? table : NULL;
+}
+
+/* Hardware asked for a fault that it could have told the guest of by itself,
+ * were the table traced. */
+static void absent_fault(struct shadow *s, gva_t gva)
+{
+	const struct spage *table = unsync_table(s, gva);
+
+	if (table)
+		unsync_faulted(s, table);
+}
+
 /* Linear addresses have 32 bits outside IA-32e mode. */
 static gva_t linear(const struct walk_mode *m, gva_t gva)
 {
@@ -296,6 +320,9 @@ enum shadow_result shadow_fault(struct shadow *s, const struct walk_mode *m,
 	gva = linear(m, gva);
 	shadow_enter(s);
 	result = resolve(s, m, gva, error_access(error), pf, gpa);
+	if (result == SHADOW_GUEST && !(pf->error & PFEC_P) && s->empty &&
+	    unlikely(s->unsync_count))
+		absent_fault(s, gva);
 	shadow_leave(s);
 	return result;
 }
@@ -359,15 +386,9 @@ void shadow_unmapped(struct shadow *s, u64 gva, u64 size)
 /* The entry for gva, if its table is out of sync. */
 static void sync_one(struct shadow *s, gva_t gva)
 {
-	const struct spage *directory = spage_directory(s, gva), *table;
-	u64 e = 0;
+	const struct spage *table = unsync_table(s, gva);
 
-	if (directory)
-		e = spage_table(s, directory)[level_index(2, gva.a)];
-	if (!entry_made(s, e) || !entry_is_table(2, e))
-		return;
-	table = entry_child(s, e);
-	if (table->unsync)
+	if (table)
 		unsync_entry(s, table, level_index(1, gva.a));
 }
 

@@ -14,6 +14,7 @@
 
 #define WORDS (PAGE_SIZE / 8)
 #define QUIET_MAX 3u /* flushes without a change, then it is traced again */
+#define FAULTS_MAX 4u /* absent entries met with no change, likewise */
 
 static struct unsync *unsync_of(struct shadow *s, const struct spage *p)
 {
@@ -152,7 +153,7 @@ bool unsync_begin(struct shadow *s, u64 gfn)
 		return false;
 	u = take_record(s);
 	u->used = true;
-	u->quiet = 0;
+	u->quiet = u->faults = 0;
 	u->gfn = gfn;
 	s->unsync_count++;
 	memcpy(u->seen, guest_words(s, u), PAGE_SIZE);
@@ -165,6 +166,19 @@ bool unsync_begin(struct shadow *s, u64 gfn)
 	gtlb_drop_all(&s->tlb);
 	count(CNT_UNSYNC_TABLES);
 	return true;
+}
+
+/* Absent entries of a table that is not traced trap: one that the guest leaves
+ * alone but faults on is better traced. */
+void unsync_faulted(struct shadow *s, const struct spage *p)
+{
+	struct unsync *u = unsync_of(s, p);
+
+	if (++u->faults < FAULTS_MAX)
+		return;
+	u->faults = 0;
+	if (!sync_table(s, u))
+		end(s, u);
 }
 
 void unsync_forget(struct shadow *s, const struct spage *p)

@@ -630,6 +630,55 @@ static void run_unsync(void)
 	free(w);
 }
 
+/* A read of an entry that is absent, and of a kind that traps. */
+static void absent(struct world *w, u64 gva)
+{
+	struct pagefault pf;
+	gpa_t at;
+
+	CHECK(shadow_fault(w->s, &w->m, GVA(gva),
+			   hw_error(true, ACC_READ) | (u32)PFEC_RSVD, &pf,
+			   &at) == SHADOW_GUEST, "not the guest's");
+}
+
+/*
+ * The guest faults on an absent entry again and again: as long as it also
+ * changes the table that stays out of sync, else it is traced again, and the
+ * hardware need not ask.
+ */
+static void run_absent(void)
+{
+	u64 flags = PTE_P | PTE_W | PTE_U | PTE_A | PTE_D;
+	u64 pd = TABLE_AT << 12, pt = pd + PAGE_SIZE;
+	struct world *w = malloc(sizeof(*w));
+	u32 e = 0x610000 | (u32)flags;
+
+	world_init(w, 1, SHADOW_ROOT_PAE, false, 400, true, true);
+	w->m.format = WALK_32BIT;
+	w->m.cr3 = pd;
+	put_entry(w, pd, pt | flags);
+	put_entry(w, pt, e);
+	guest_access(w, 0, ACC_READ);
+	shadow_enter(w->s);
+	CHECK(unsync_begin(w->s, pt >> PAGE_SHIFT), "not let out of sync");
+	shadow_leave(w->s);
+	for (unsigned i = 0; i < 32; i++) {
+		e += PAGE_SIZE;
+		memcpy(w->ram + pt, &e, 4);
+		absent(w, 5 << 12);
+	}
+	CHECK(!track_has(&w->t, TRACK_SHADOW, pt >> PAGE_SHIFT),
+	      "traced, and yet written");
+	for (unsigned i = 0; i < 8; i++)
+		absent(w, 5 << 12);
+	CHECK(track_has(&w->t, TRACK_SHADOW, pt >> PAGE_SHIFT),
+	      "still not traced");
+	check_at(w, 5 << 12);
+	CHECK(!shadow_audit(w->s, &w->m), "audit");
+	world_end(w);
+	free(w);
+}
+
 int main(void)
 {
 	for (u64 seed = 1; seed <= 128 && !test_failed; seed++)
@@ -638,6 +687,7 @@ int main(void)
 	      "nothing was ever out of sync");
 	run_pool();
 	run_unsync();
+	run_absent();
 	run_loop(SHADOW_ROOT_PAE, true);
 	run_loop(SHADOW_ROOT_4LEVEL, false);
 	return test_end("shadow");
