@@ -49,26 +49,42 @@ bench-parts: $O/bench/translator $(PROGRAM_IMAGES)
 
 -include $(wildcard $O/bench/obj/*/*.d $O/bench/obj/bench/programs/*.d)
 
-# The benchmark guest, linked as the test images are.
+# The benchmark guest, of 32 and of 64 bits, linked as the test images are.
 NANO := $O/bench/guest/nanobench.elf
-NANO_OBJ := $(patsubst %,$O/bench/guest/obj/%.o,$(notdir $(wildcard bench/guest/*.c bench/guest/*.asm)))
+NANO64 := $O/bench/guest/nanobench64.elf
+nano_objects = $(patsubst %,$O/bench/guest/obj$(1)/%.o,$(notdir \
+	$(filter-out %$(2).c %$(2).asm,$(wildcard bench/guest/*.c bench/guest/*.asm))))
 
-$O/bench/guest/obj/%.c.o: bench/guest/%.c bench/bench.mk tests/guest/guests.mk
+$O/bench/guest/obj32/%.c.o: bench/guest/%.c bench/bench.mk tests/guest/guests.mk
 	$(call say,GCC32)
 	$(Q)mkdir -p $(@D) && $(HOSTCC) $(GUEST_CFLAGS_32) -MMD -MP -c $< -o $@
 
-$O/bench/guest/obj/%.asm.o: bench/guest/%.asm
+$O/bench/guest/obj64/%.c.o: bench/guest/%.c bench/bench.mk tests/guest/guests.mk
+	$(call say,GCC64)
+	$(Q)mkdir -p $(@D) && $(HOSTCC) $(GUEST_CFLAGS_64) -MMD -MP -c $< -o $@
+
+$O/bench/guest/obj32/%.asm.o: bench/guest/%.asm
 	$(call say,NASM)
 	$(Q)mkdir -p $(@D) && $(NASM) -f elf32 $< -o $@
 
-$(NANO): $(NANO_OBJ) $(GUEST_LIB) tests/guest/lib/link.ld
+$O/bench/guest/obj64/%.asm.o: bench/guest/%.asm
+	$(call say,NASM)
+	$(Q)mkdir -p $(@D) && $(NASM) -f elf64 $< -o $@
+
+$(NANO): $(call nano_objects,32,64) $(GUEST_LIB) tests/guest/lib/link.ld
 	$(call say,LD32)
 	$(Q)$(LD) -m elf_i386 -z noexecstack --no-warn-rwx-segments \
 		-T tests/guest/lib/link.ld -o $@ $(filter %.o,$^)
 
-bench-parts: $(NANO)
+$(NANO64): $(call nano_objects,64,32) $(LONG_LIB) tests/guest/lib/link.ld
+	$(call say,LD64)
+	$(Q)$(LD) -m elf_x86_64 -z noexecstack --no-warn-rwx-segments \
+		-z max-page-size=4096 -T tests/guest/lib/link.ld -o $@.64 $(filter %.o,$^)
+	$(Q)$(CROSS)objcopy -O elf32-i386 $@.64 $@
 
--include $(wildcard $O/bench/guest/obj/*.d)
+bench-parts: $(NANO) $(NANO64)
+
+-include $(wildcard $O/bench/guest/obj*/*.d)
 
 # The Linux guest with workloads, a compiler and what it compiles.
 $O/bench/workload: bench/linux/workload.c bench/bench.mk

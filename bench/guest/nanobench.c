@@ -123,8 +123,7 @@ static void measure_all(const struct op *op)
 
 static void print_table(void)
 {
-	print("%s paging: ticks an operation, how often\n",
-	      pae ? "PAE" : "two-level");
+	print("%s paging: ticks an operation, how often\n", paging_name);
 	for (u32 i = 0; i < result_count; i++) {
 		const struct result *r = &results[i];
 		u32 rest;
@@ -147,7 +146,7 @@ static void print_json(void)
 	const char *gap = "";
 
 	print("nanobench-json: {\"paging\": \"%s\", \"rows\": [",
-	      pae ? "PAE" : "two-level");
+	      paging_name);
 	for (u32 i = 0; i < result_count; i++) {
 		const struct result *r = &results[i];
 
@@ -179,7 +178,7 @@ static void read_options(void)
 {
 	const char *line = command_line(), *at = after(line, "budget=");
 
-	pae = after(line, "pae") != 0;
+	machine_choose(after(line, "pae") != 0);
 	if (!at)
 		return;
 	for (budget = 0; *at >= '0' && *at <= '9'; at++)
@@ -196,6 +195,7 @@ u32 main(void)
 	measure_all(cpu_ops);
 	measure_all(paging_ops);
 	measure_all(event_ops);
+	measure_all(machine_ops);
 	print_table();
 	print_json();
 	return 0;

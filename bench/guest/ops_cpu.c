@@ -11,17 +11,25 @@
 
 REPEAT(run_empty, "")
 REPEAT(run_cli_sti, "cli; sti")
-REPEAT(run_pushf_popf, "pushfl; popfl", "cc")
+REPEAT(run_pushf_popf, "pushf; popf", "cc")
 REPEAT(run_in80, "inb $0x80, %%al", "eax")
 REPEAT(run_in_pic, "inb $0x21, %%al", "eax")
 REPEAT(run_in_uart, "movl $0x3fd, %%edx; inb %%dx, %%al", "eax", "edx")
 REPEAT(run_out80, "outb %%al, $0x80")
 REPEAT(run_rdtsc, "rdtsc", "eax", "edx")
 REPEAT(run_cpuid, "xorl %%eax, %%eax; cpuid", "eax", "ebx", "ecx", "edx")
-REPEAT(run_from_cr0, "movl %%cr0, %%eax", "eax")
-REPEAT(run_to_cr0, "movl %%cr0, %%eax; xorl $8, %%eax; movl %%eax, %%cr0",
-       "eax", "cc")
-REPEAT(run_push_pop_seg, "pushl %%es; popl %%es")
+
+static void run_from_cr0(u32 n)
+{
+	while (n--)
+		READ_CR(0);
+}
+
+static void run_to_cr0(u32 n)
+{
+	while (n--)
+		WRITE_CR(0, READ_CR(0) ^ 8);
+}
 
 static void run_indirect1(u32 n)
 {
@@ -66,7 +74,7 @@ static void run_self_modify(u32 n)
 	modified[5] = 0xc3;
 	while (n--) {
 		*(volatile u32 *)&modified[1] = n;
-		__asm__ volatile("call *%0" : : "r"(modified)
+		__asm__ volatile("call *%0" : : "r"((word)modified)
 				 : "eax", "memory");
 	}
 }
@@ -80,7 +88,6 @@ const struct op cpu_ops[] = {
 	{ .name = "indirect call, 64 targets", .run = run_indirect64 },
 	{ .name = "cli + sti", .run = run_cli_sti },
 	{ .name = "pushf + popf", .run = run_pushf_popf },
-	{ .name = "push + pop es", .run = run_push_pop_seg },
 	{ .name = "in 80h", .run = run_in80 },
 	{ .name = "out 80h", .run = run_out80 },
 	{ .name = "in 21h (PIC)", .run = run_in_pic },

@@ -3,54 +3,14 @@
  * put back after it, so that a stray fault is still told. */
 #include "nano.h"
 
-#define USER_FLAGS 0x202
-#define MSR_SYSENTER 0x174
-#define SEP (1u << 11)
 #define VEC_IRQ0 0x20
 #define PIT_HZ 1193182u
-
-static u8 sysenter_stack[4096] ALIGNED(16);
-
-static void gate(u32 vector, const void *entry)
-{
-	set_gate(vector, SEL_CODE, entry, vector == 0x80 ? 0xee : 0x8e);
-}
-
-static void ungate(u32 vector)
-{
-	gate(vector, trap_entry(vector));
-}
 
 static void run_int80(u32 n)
 {
 	gate(0x80, on_return);
-	user_count = n;
-	catch_user(user_int80, USER_FLAGS);
+	run_user(user_int80, n);
 	ungate(0x80);
-}
-
-static bool can_sysenter(void)
-{
-	u32 a = 1, b, c, d;
-
-	__asm__("cpuid" : "+a"(a), "=b"(b), "=c"(c), "=d"(d));
-	return d & SEP;
-}
-
-static void prepare_sysenter(u32 n)
-{
-	const u32 values[] = { SEL_CODE, (u32)(sysenter_stack + 4096),
-			       (u32)on_sysenter };
-
-	for (u32 i = 0; i < 3; i++)
-		__asm__ volatile("wrmsr" : : "c"(MSR_SYSENTER + i),
-				 "a"(values[i]), "d"(0));
-}
-
-static void run_sysenter(u32 n)
-{
-	user_count = n;
-	catch_user(user_sysenter, USER_FLAGS);
 }
 
 static void unmap(u32 n)
@@ -70,8 +30,8 @@ static void run_fault(u32 n)
 {
 	gate(14, on_skip_error);
 	while (n--)
-		__asm__ volatile("movl (%%ebx), %%eax"
-				 : : "b"(REGION) : "eax");
+		__asm__ volatile("movl (%0), %%eax"
+				 : : "b"((word)REGION) : "eax");
 	ungate(14);
 }
 
@@ -185,8 +145,6 @@ static u64 timed_wakeup(u32 *n)
 
 const struct op event_ops[] = {
 	{ .name = "syscall by INT 80h", .run = run_int80 },
-	{ .name = "syscall by SYSENTER", .run = run_sysenter,
-	  .prepare = prepare_sysenter, .can = can_sysenter },
 	{ .name = "true page fault", .run = run_fault,
 	  .prepare = prepare_fault },
 	{ .name = "demand fault", .run = run_demand, .prepare = unmap,

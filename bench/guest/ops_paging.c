@@ -106,7 +106,7 @@ static void run_spaces16(u32 n)
 static void run_mmio(u32 n)
 {
 	while (n--)
-		*(volatile u32 *)(REGION + MMIO_PAGE * 4096 + 0x30);
+		*(volatile u32 *)(word)(REGION + MMIO_PAGE * 4096 + 0x30);
 }
 
 const struct op paging_ops[] = {

@@ -9,15 +9,22 @@ from penumbra_lib.guest import Guest
 from penumbra_lib.session import run_guest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-IMAGE = ROOT / "build/bench/guest/nanobench.elf"
+IMAGES = ROOT / "build/bench/guest"
 TIMEOUT = 600
 EMPTY = "empty loop"
 # TSC ticks a row may take. Bochs' TSC counts instructions, at some tens of
 # millions a second.
 BUDGET = {"qemu": 20000000, "bochs": 1500000}
-ENGINES = {"qemu": ("bare", "bt", "interp"),
-           "bochs": ("bare", "bt", "vmx", "interp")}
-QUICK = {"qemu": ("bare", "bt"), "bochs": ("bare", "bt", "vmx")}
+# Paging: the image, and its command line.
+FORMATS = {"": ("nanobench", ""), "/pae": ("nanobench", " pae"),
+           "/long": ("nanobench64", "")}
+# bt offers no long mode; the interpreter's pace is one in all formats.
+ENGINES = {"qemu": {"bare": FORMATS, "bt": ("", "/pae"), "interp": ("",)},
+           "bochs": {"bare": FORMATS, "bt": ("", "/pae"), "vmx": FORMATS,
+                     "interp": ("",)}}
+QUICK = {"qemu": {"bare": ("",), "bt": ("",)},
+         "bochs": {"bare": ("",), "bt": ("",), "vmx": ("",)}}
+AGAIN = ("bt", "vmx") # on Bochs, whose counts are to be the same
 
 ROW = re.compile(r"^row: (.*)$")
 MARKS = re.compile(r"^penumbra-marks: (\{.*\})$")
@@ -57,9 +64,10 @@ def parse(log):
     return rows
 
 
-def run(on, engine, pae=False, budget=None):
-    append = f"budget={budget or BUDGET[on]}" + (" pae" if pae else "")
-    guest = Guest("multiboot", IMAGE, append=append, memory="32M")
+def run(on, engine, form="", budget=None):
+    image, words = FORMATS[form]
+    guest = Guest("multiboot", IMAGES / f"{image}.elf", memory="32M",
+                  append=f"budget={budget or BUDGET[on]}{words}")
     out = run_guest(guest, engine, on, timeout=TIMEOUT,
                     options="" if engine == "bare" else "marks=on")
     if out.end != "exit-port" or out.status:
@@ -79,22 +87,26 @@ def difference(first, second, name):
     return abs(a - b) / max(a, b, 1.0)
 
 
+def try_run(result, key, tell, failed, *how):
+    tell(f"nanobench {key}")
+    try:
+        result[key] = run(*how)
+    except ValueError as why:
+        failed(f"{key}: {why}")
+
+
 def measure(quick, tell=lambda text: None, failed=print):
     """failed(text): a run that gave no figures; the others go on."""
-    result = {}
+    result, again = {}, {}
     for on, engines in (QUICK if quick else ENGINES).items():
-        for engine in engines:
-            for pae in (False, True):
-                if pae and (quick or engine == "interp"):
-                    continue
-                key = f"{on}/{engine}" + ("/pae" if pae else "")
-                tell(f"nanobench {key}")
-                try:
-                    result[key] = run(on, engine, pae)
-                except ValueError as why:
-                    failed(f"{key}: {why}")
-    if not quick and "bochs/bt" in result:
-        tell("nanobench bochs/bt again")
-        again = run("bochs", "bt")
-        result["spread"] = spread(result["bochs/bt"], again)
+        for engine, forms in engines.items():
+            for form in forms:
+                try_run(result, f"{on}/{engine}{form}", tell, failed, on,
+                        engine, form)
+    for engine in () if quick else AGAIN:
+        key = f"bochs/{engine}"
+        try_run(again, key, tell, failed, "bochs", engine)
+        if key in result and key in again:
+            result.setdefault("spread", {})[key] = spread(result[key],
+                                                          again[key])
     return result

@@ -92,14 +92,13 @@ def nano_part(run):
            "is an instruction, of the guest or of the monitor; on QEMU a cycle "
            "of the machine that QEMU ran on.")
     yield ""
-    names = list(next(iter(nano.values())))
+    names = dict.fromkeys(name for rows in nano.values() for name in rows)
     yield from table(
         ("operation", *nano),
         ((name, *(number(rows[name]["ticks"]) if name in rows else ""
                   for rows in nano.values())) for name in names))
-    if "spread" in run["nano"]:
-        spread = run["nano"]["spread"]
-        yield (f"Two runs on Bochs differ by {100 * spread['difference']:.2f} "
+    for key, spread in run["nano"].get("spread", {}).items():
+        yield (f"Two runs of {key} differ by {100 * spread['difference']:.2f} "
                f"% at most ({spread['row']}).")
         yield ""
 
@@ -109,7 +108,7 @@ EVENTS = ("host_faults", "vm_exits", "hidden_faults", "traced_writes",
 
 
 def event_part(run):
-    for key in ("bochs/bt", "bochs/vmx", "qemu/bt"):
+    for key in ("bochs/bt", "bochs/vmx", "bochs/vmx/long", "qemu/bt"):
         rows = run.get("nano", {}).get(key)
         if not rows:
             continue

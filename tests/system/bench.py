@@ -82,19 +82,21 @@ def nano_parsed():
     assert rows["in 80h"]["events"]["callouts"] == 1, rows
 
 
-def nano_rows():
+def nano_rows(bits):
     """The names in the image's own tables."""
     names = []
-    for path in sorted((ROOT / "bench/guest").glob("ops_*.c")):
-        names += re.findall(r'\.name = "([^"]*)"', path.read_text())
+    for pattern in ("ops_*.c", f"machine{bits}.c"):
+        for path in sorted((ROOT / "bench/guest").glob(pattern)):
+            names += re.findall(r'\.name = "([^"]*)"', path.read_text())
     assert len(names) > 30, names
     return set(names)
 
 
-def nanobench(engine, on, pae):
+def nanobench(engine, on, form):
     """Every row is there, and costs what it must: an event of its own."""
-    rows = nano.run(on, engine, pae, budget=400000)
-    missing = nano_rows() - set(rows) - {"syscall by SYSENTER"}
+    rows = nano.run(on, engine, form, budget=400000)
+    missing = nano_rows(64 if form == "/long" else 32) - set(rows) - \
+        {"syscall by SYSENTER"}
     assert not missing, f"not measured: {missing}"
     if engine != "bt":
         return
@@ -232,7 +234,9 @@ def cases():
     yield Case("bench/nano-parsed", nano_parsed)
     yield Case("bench/linux-parsed", linux_parsed)
     yield Case("bench/linux", workloads)
-    for engine, on, pae in (("bare", "qemu", False), ("bt", "qemu", False),
-                            ("bt", "qemu", True), ("vmx", "bochs", True)):
-        name = f"bench/nanobench/{engine}/{on}" + ("/pae" if pae else "")
-        yield Case(name, nanobench, engine, on, pae)
+    for engine, on, form in (("bare", "qemu", ""), ("bt", "qemu", ""),
+                             ("bt", "qemu", "/pae"), ("vmx", "bochs", "/pae"),
+                             ("bare", "qemu", "/long"),
+                             ("vmx", "bochs", "/long")):
+        yield Case(f"bench/nanobench/{engine}/{on}{form}", nanobench, engine,
+                   on, form)

@@ -12,6 +12,7 @@ static u8 user_stack[8192] ALIGNED(4096);
 static u8 trap_stack[16384] ALIGNED(16);
 extern const u64 stub_table[256];
 extern u64 catch_rsp;
+extern u32 boot_magic, boot_info;
 
 void guest_init(void);
 void trap_common(struct trap *t);
@@ -111,6 +112,15 @@ void guest_init(void)
 			 0);
 	load_tables();
 	text_init();
+}
+
+const char *command_line(void)
+{
+	const u32 *info = (const u32 *)(u64)boot_info;
+
+	if (boot_magic != 0x2badb002 || !(info[0] & 4))
+		return "";
+	return (const char *)(u64)info[4];
 }
 
 struct user_entry { void (*fn)(void *); u64 cs, rflags; };

@@ -61,6 +61,7 @@ void set_gate(u32 vector, u32 sel, u64 entry, u32 access, u32 ist);
 /* A 16-byte system descriptor or call gate. */
 void set_wide(u32 sel, u64 low, u64 high);
 u64 trap_entry(u32 vector); /* the library's stub */
+const char *command_line(void);
 
 /* Code whose trap address is reported relative to its own start. */
 #define CASE(name, text)                                                  \

@@ -13,13 +13,15 @@ align 4
 
 section .text
 extern main, guest_init, guest_exit, trap_common
-global _start, catch, catch_return, stub_table, pml4
+global _start, catch, catch_return, stub_table, pml4, boot_magic, boot_info
 
 bits 32
 _start:
 	cli
 	cld
 	mov	esp, stack_top
+	mov	[boot_magic], eax
+	mov	[boot_info], ebx
 	mov	dword [pml4], pdpt + ALL
 	mov	dword [pml4 + 256 * 8], pdpt + ALL
 	mov	edi, pdpt
@@ -172,6 +174,8 @@ pdpt: resb 4096
 directories: resb 4 * 4096
 catch_rsp: resq 1
 global catch_rsp
+boot_magic: resd 1
+boot_info: resd 1
 alignb 16
 stack: resb 32768
 stack_top:

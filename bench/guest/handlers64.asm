@@ -1,8 +1,9 @@
 ; SPDX-License-Identifier: MIT
-; Handlers as short as the processor allows, the user halves of the system
-; calls, and calls that no compiler may touch.
+; 64 bits: handlers as short as the processor allows, the user halves of the
+; system calls, and calls that no compiler may touch.
 
-bits 32
+bits 64
+default abs
 REGION	equ 0x40000000
 PIC1	equ 0x20
 PIT0	equ 0x40
@@ -10,55 +11,55 @@ PIT_CMD	equ 0x43
 EOI	equ 0x20
 
 global on_return, on_skip, on_skip_error, on_demand, on_timer
-global on_timer_latch, on_sysenter, demand_leaf, demand_shift, demand_entry
+global on_timer_latch, on_syscall, demand_leaf, demand_shift, demand_entry
 global timer_count, timer_late, timer_reload
-global user_count, user_int80, user_sysenter
-global call_targets, call_once, call_indirect
+global user_count, user_int80, user_syscall
+global call_once, call_indirect
 
 section .text
 
 on_return:
-	iretd
+	iretq
 
 ; The faulting instruction is two bytes long: go on behind it.
 on_skip:
-	add	dword [esp], 2
-	iretd
+	add	qword [rsp], 2
+	iretq
 
 on_skip_error:
-	add	esp, 4
-	add	dword [esp], 2
-	iretd
+	add	rsp, 8
+	add	qword [rsp], 2
+	iretq
 
 ; Map the page and try again.
 on_demand:
-	push	eax
-	push	ecx
-	mov	eax, cr2
-	sub	eax, REGION
-	shr	eax, 12
+	push	rax
+	push	rcx
+	mov	rax, cr2
+	sub	rax, REGION
+	shr	rax, 12
 	mov	ecx, [demand_shift]
-	shl	eax, cl
-	add	eax, [demand_leaf]
+	shl	rax, cl
+	add	rax, [demand_leaf]
 	mov	ecx, [demand_entry]
-	mov	[eax], ecx
-	pop	ecx
-	pop	eax
-	add	esp, 4
-	iretd
+	mov	[rax], ecx
+	pop	rcx
+	pop	rax
+	add	rsp, 8
+	iretq
 
 on_timer:
-	push	eax
+	push	rax
 	inc	dword [timer_count]
 	mov	al, EOI
 	out	PIC1, al
-	pop	eax
-	iretd
+	pop	rax
+	iretq
 
 ; How long after the timer's period began we are here, in its ticks.
 on_timer_latch:
-	push	eax
-	push	ecx
+	push	rax
+	push	rcx
 	mov	al, 0
 	out	PIT_CMD, al
 	in	al, PIT0
@@ -72,13 +73,12 @@ on_timer_latch:
 	inc	dword [timer_count]
 	mov	al, EOI
 	out	PIC1, al
-	pop	ecx
-	pop	eax
-	iretd
+	pop	rcx
+	pop	rax
+	iretq
 
-on_sysenter:
-	sti
-	sysexit
+on_syscall:
+	o64 sysret
 
 ; At CPL 3, user_count times; then a privileged instruction ends it.
 user_int80:
@@ -89,43 +89,37 @@ user_int80:
 	jnz	.again
 	hlt
 
-user_sysenter:
+user_syscall:
 	mov	ebx, [user_count]
-	mov	ecx, esp
-	mov	edx, .back
 .again:
-	sysenter
-.back:
+	syscall
 	dec	ebx
 	jnz	.again
 	hlt
 
 ; void call_once(u32 n): n calls of one function.
 call_once:
-	push	ebx
-	mov	ebx, [esp + 8]
+	push	rbx
+	mov	ebx, edi
 .again:
 	call	target0
 	dec	ebx
 	jnz	.again
-	pop	ebx
+	pop	rbx
 	ret
 
 ; void call_indirect(u32 n, u32 mask): calls through a register, to target
 ; number i & mask.
 call_indirect:
-	push	ebx
-	push	esi
-	mov	ebx, [esp + 12]
-	mov	esi, [esp + 16]
+	push	rbx
+	mov	ebx, edi
 .again:
 	mov	eax, ebx
 	and	eax, esi
-	call	[call_targets + 4 * eax]
+	call	[call_targets + 8 * rax]
 	dec	ebx
 	jnz	.again
-	pop	esi
-	pop	ebx
+	pop	rbx
 	ret
 
 %assign n 0
@@ -137,17 +131,17 @@ target%[n]:
 %endrep
 
 section .data
-align 4
+align 8
 call_targets:
 %assign n 0
 %rep 64
-	dd target%[n]
+	dq target%[n]
 %assign n n+1
 %endrep
 
 section .bss
-align 4
-demand_leaf: resd 1
+alignb 8
+demand_leaf: resq 1
 demand_shift: resd 1		; of a page number to its entry's offset
 demand_entry: resd 1
 timer_count: resd 1
