@@ -48,32 +48,39 @@ def priced_events(engine, events, bt_events):
     return 0.0, events.get("host_faults", 0) + events.get("host_irqs", 0)
 
 
-def model(engine, row, bt_row, weight):
-    exits, faults = priced_events(engine, row["events"], bt_row["events"])
+def model(row, exits, faults, weight):
     return (row["ticks"] * weight["cpi"] + exits * weight["exit"] +
             faults * weight["fault"])
 
 
+def by_engine(nano, form):
+    """The runs on Bochs with one paging format."""
+    return {engine: nano[f"bochs/{engine}{form}"] for engine in
+            ("bare", "bt", "vmx") if f"bochs/{engine}{form}" in nano}
+
+
+def line_of(name, runs, bt_events):
+    line = {"name": name}
+    for engine, rows in runs.items():
+        if name not in rows:
+            continue
+        row = rows[name]
+        exits, faults = priced_events(engine, row["events"], bt_events)
+        line[engine] = {
+            "ticks": row["ticks"], "exits": exits, "faults": faults,
+            "cycles": {g: model(row, exits, faults, w)
+                       for g, w in weights()[0].items()}}
+    return line
+
+
 def table(nano):
     """[{name, engine: {ticks, exits, faults, cycles: {generation: n}}}] of
-    the rows that Bochs ran under bare, bt and vmx."""
-    runs = {engine: nano[f"bochs/{engine}"] for engine in
-            ("bare", "bt", "vmx") if f"bochs/{engine}" in nano}
+    the rows that Bochs ran under bare, bt and vmx; behind them those that only
+    64-bit code has, none of which faults."""
+    runs, wide = by_engine(nano, ""), by_engine(nano, "/long")
     if "bt" not in runs:
         return []
-    every, _ = weights()
-    out = []
-    for name, bt_row in runs["bt"].items():
-        line = {"name": name}
-        for engine, rows in runs.items():
-            if name not in rows:
-                continue
-            exits, faults = priced_events(engine, rows[name]["events"],
-                                          bt_row["events"])
-            line[engine] = {
-                "ticks": rows[name]["ticks"], "exits": exits,
-                "faults": faults,
-                "cycles": {g: model(engine, rows[name], bt_row, w)
-                           for g, w in every.items()}}
-        out.append(line)
-    return out
+    names = dict.fromkeys(name for rows in wide.values() for name in rows)
+    return [line_of(name, runs, row["events"])
+            for name, row in runs["bt"].items()] + \
+        [line_of(name, wide, {}) for name in names if name not in runs["bt"]]

@@ -128,7 +128,8 @@ def workloads():
     """All of them run under bt, the compiler, gzip and hackbench included."""
     rows = linux.run("qemu", "bt", 1)["workloads"]
     wanted = set("forkwait exec pipe mmap signals select getppid compute "
-                 "compile gzip sort hackbench".split())
+                 "compile gzip sort hackbench stress-cpu stress-switch "
+                 "stress-fault stress-vm stress-fork stress-mmap".split())
     assert set(rows) == wanted, f"missing: {wanted - set(rows)}"
     forks = rows["forkwait"]["events"]
     assert forks["user_entries"] >= 2 and forks["hidden_faults"] > 0, forks
