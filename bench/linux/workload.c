@@ -190,6 +190,8 @@ static const struct {
 	{ "compute", compute, 100000 },
 };
 
+#define LEAST 5 /* whatever the percentage */
+
 static void report(const char *name, unsigned n, unsigned long long ticks)
 {
 	outb(MARK_TELL, MARK_PORT);
@@ -203,6 +205,8 @@ static void all(unsigned percent)
 		unsigned n = workloads[i].n * percent / 100;
 		unsigned long long start;
 
+		if (n < LEAST)
+			n = LEAST;
 		workloads[i].run(n / 20 + 1);
 		outb(MARK_BEGIN, MARK_PORT);
 		start = rdtsc();
