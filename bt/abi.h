@@ -8,7 +8,8 @@
  *              halves are don't-care and nothing may rely on them
  *   r12        the guest's ESP, in the low 32 bits; upper half don't-care
  *   r8-r11     scratch, dead between guest instructions and at every stub
- *   r13        v->insn_count, which is stale inside
+ *   r13        what was counted since the cache was entered: BT_COUNT_*;
+ *              v->insn_count is stale inside
  *   r14        the target table (struct bt_target[BT_TARGETS]); never written
  *   r15        the vcpu page (struct vcpu at 0); never written
  *   rsp        the monitor's stack, 16-byte aligned; never written, except
@@ -58,7 +59,8 @@ struct bt_plain {
 	 * the mode, bt_tag_space(). Changing it forgets every entry at once.
 	 */
 	u64 tag_space;
-	u64 ind_misses; /* look-ups in the target table that failed */
+	u64 ind_branches; /* look-ups in the target table */
+	u64 ind_misses;   /* of them, those that failed */
 };
 
 _Static_assert(sizeof(struct bt_plain) <= sizeof(((struct vcpu *)0)->engine),
@@ -67,6 +69,28 @@ _Static_assert(sizeof(struct bt_plain) <= sizeof(((struct vcpu *)0)->engine),
 static inline struct bt_plain *bt_plain(struct vcpu *v)
 {
 	return (struct bt_plain *)v->engine;
+}
+
+/*
+ * r13 holds two counts, so that one addition a block does for both:
+ * instructions in the low bits, look-ups in the target table above them. Host
+ * interrupts empty it long before the low bits are full.
+ */
+#define BT_COUNT_SHIFT   30
+#define BT_COUNT_INSNS   (BT_COUNT_LOOK_UP - 1)
+#define BT_COUNT_LOOK_UP (1u << BT_COUNT_SHIFT)
+
+static inline void bt_count(struct vcpu *v, u64 counts)
+{
+	v->insn_count += counts & BT_COUNT_INSNS;
+	bt_plain(v)->ind_branches += counts >> BT_COUNT_SHIFT;
+}
+
+/* Take off again what was not due. */
+static inline void bt_uncount(struct vcpu *v, u64 counts)
+{
+	v->insn_count -= counts & BT_COUNT_INSNS;
+	bt_plain(v)->ind_branches -= counts >> BT_COUNT_SHIFT;
 }
 
 #define BT_FLAGS_REAL (EFLAGS_ARITH | EFLAGS_DF) /* work in RFLAGS */

@@ -81,6 +81,7 @@ struct bt_exit {
 #define BT_BLOCK_SELF_CHECK BIT(0) /* checks its own source bytes at entry */
 #define BT_BLOCK_DEAD       BIT(1) /* dropped: its code may still be running */
 #define BT_BLOCK_INSERTED   BIT(2)
+#define BT_BLOCK_LOOKS_UP   BIT(3) /* ends in a look-up in the target table */
 
 /* A block among those of a frame; `next` is in the same hash bucket. */
 struct bt_frame {
@@ -199,9 +200,10 @@ const struct bt_map *bt_block_boundary(const struct bt_block *b,
 bool bt_block_continues(const struct bt_block *b, const u8 *ret, u32 eip);
 
 /*
- * A counting block adds to the count (r13) at its entry, and behind each Jcc that
- * it runs on behind, the instructions up to the next such Jcc or its end, but
- * for those with BT_MAP_CALLOUT: the interpreter counts them.
+ * A counting block adds to the counts (r13) at its entry, and behind each Jcc
+ * that it runs on behind, the instructions up to the next such Jcc or its end,
+ * but for those with BT_MAP_CALLOUT: the interpreter counts them; and the look-up
+ * that it may end in.
  * Whoever leaves a block at `exec` takes off what is not due: the counted
  * instructions from the one at `exec` on. bt_on_callout, when it does not
  * return behind the call, takes off that of ret - 1; when it does, it takes

@@ -403,7 +403,7 @@ unsigned bt_block_uncounted(const struct bt_block *b, const u8 *exec)
 	for (; m < b->map + b->insns; m++) {
 		n += !(m->flags & BT_MAP_CALLOUT);
 		if (m->flags & BT_MAP_BRANCH)
-			break;
+			return n;
 	}
-	return n;
+	return n + (b->flags & BT_BLOCK_LOOKS_UP ? BT_COUNT_LOOK_UP : 0);
 }

@@ -170,7 +170,7 @@ static bool do_store(struct vcpu *v, struct site *s)
 static unsigned take_off_count(struct vcpu *v, const u8 *ret)
 {
 	const struct bt_block *b = bt_cache_at(bt.cache, ret - 1);
-	unsigned ahead = bt_block_uncounted(b, ret - 1);
+	unsigned ahead = bt_block_uncounted(b, ret - 1) & BT_COUNT_INSNS;
 
 	v->insn_count -= ahead;
 	if (bt_block_map(b, ret - 1)->flags & BT_MAP_CALLOUT)

@@ -243,7 +243,15 @@ static void bt_run(struct vcpu *v, struct vcpu_exit *exit)
 		bt_mode_changed(v, MODE_CR3 | MODE_PAGING | MODE_OTHER);
 	blocks_look_around();
 	run_until_exit(v, exit);
-	counters[CNT_IND_MISSES] = bt_plain(v)->ind_misses;
+}
+
+/* Translated code counts in the vcpu page. */
+static void bt_update_counters(struct vcpu *v)
+{
+	const struct bt_plain *p = bt_plain(v);
+
+	counters[CNT_IND_MISSES] = p->ind_misses;
+	counters[CNT_IND_HITS] = p->ind_branches - p->ind_misses;
 }
 
 static void bt_stops_changed(struct vcpu *v)
@@ -271,5 +279,6 @@ const struct engine bt_engine = {
 	.unmapped = bt_unmapped,
 	.stops_changed = bt_stops_changed,
 	.show_code = bt_show_code,
+	.update_counters = bt_update_counters,
 	.count_runs = bt_count_runs,
 };

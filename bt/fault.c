@@ -45,7 +45,8 @@ static u32 guest_eip(const struct host_frame *f)
 	if (!m)
 		panic("no guest instruction for host pc %#llx",
 		      (unsigned long long)f->rip);
-	bt.env.v->insn_count = f->r13 - bt_block_uncounted(b, rip);
+	bt_count(bt.env.v, f->r13);
+	bt_uncount(bt.env.v, bt_block_uncounted(b, rip));
 	return b->eip + m->guest;
 }
 
@@ -178,6 +179,8 @@ void bt_irq(struct host_frame *f)
 	if (!in_cache(f->rip))
 		return;
 	clean_flags(f);
+	bt_count(bt.env.v, f->r13);
+	f->r13 = 0;
 	if (bt.env.v->attention && !bt.stepping)
 		step_forward(f);
 }

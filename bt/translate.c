@@ -272,7 +272,8 @@ static void fill_block(struct bt_block *b, const struct xlate *x)
 	b->gpa = req->gpa;
 	b->eip = req->eip;
 	b->mode = req->mode;
-	b->flags = req->self_check ? BT_BLOCK_SELF_CHECK : 0;
+	b->flags = (req->self_check ? BT_BLOCK_SELF_CHECK : 0) |
+		   (x->looks_up ? BT_BLOCK_LOOKS_UP : 0);
 	b->guest_len = (u16)source_length(x);
 	b->tail_gpa = x->tail_gpa;
 	b->tail_len = (u16)x->tail_len;

@@ -125,7 +125,7 @@ void gen_look_up(struct xlate *x)
 	entry.disp = offsetof(struct bt_target, exec);
 	emit_enc(e, &(struct enc){ .opcode = 0xff, .has_modrm = true, /* jmp */
 				   .reg = 4, .has_mem = true, .mem = entry });
-	x->done = true;
+	x->done = x->looks_up = true;
 }
 
 void gen_late_exit(struct xlate *x, u32 target, u32 jcc)
@@ -206,14 +206,16 @@ void gen_self_check(struct xlate *x, unsigned len)
 
 void gen_count(struct xlate *x)
 {
-	emit_lea_wide(&x->e, H_13, mem_at(H_13, 1));
-	x->count_at = emit_offset(&x->e) - 1;
+	emit_lea_wide(&x->e, H_13, mem_at(H_13, BT_COUNT_LOOK_UP));
+	x->count_at = emit_offset(&x->e) - 4;
 }
 
 void finish_count(struct xlate *x)
 {
+	u32 counts = x->segment | (x->looks_up ? BT_COUNT_LOOK_UP : 0);
+
 	if (x->count_at && !x->e.overflow)
-		x->e.start[x->count_at] = (u8)x->segment;
+		memcpy(x->e.start + x->count_at, &counts, sizeof(counts));
 	x->counted += x->segment;
 	x->segment = 0;
 }

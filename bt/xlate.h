@@ -28,7 +28,8 @@ struct xlate {
 	unsigned tail_len; /* part lies, and how long that is */
 	unsigned insns, counted;
 	unsigned map_count, exit_count;
-	u32 count_at; /* offset of the byte that counts; 0: none */
+	bool looks_up; /* and it ends in a look-up in the target table */
+	u32 count_at; /* offset of the number that counts; 0: none */
 	u32 prefix;   /* length of the code before the first instruction */
 	struct bt_map map[BT_BLOCK_INSNS + 1];
 	unsigned branches; /* Jcc that the block has run on behind */
@@ -96,7 +97,7 @@ void gen_callout(struct xlate *x);
 void gen_interp(struct xlate *x);
 /* The self-check of a block of `len` source bytes; emitted before it. */
 void gen_self_check(struct xlate *x, unsigned len);
-/* r13 += x->segment, which is known only in the end of the segment. */
+/* r13 += the segment's counts, which are known only in its end. */
 void gen_count(struct xlate *x);
 void finish_count(struct xlate *x);
 

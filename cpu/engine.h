@@ -61,6 +61,9 @@ struct engine {
 	 * engine has no such reasons. */
 	void (*each_exit)(void (*row)(const char *reason, u64 times,
 				      u64 ticks));
+	/* Bring those of the counters up to date that the engine keeps in a
+	 * place of its own. NULL: none. */
+	void (*update_counters)(struct vcpu *v);
 	/* Print what the engine made of the code at gva; count: of how often it
 	 * runs from now on. NULL: nothing. */
 	void (*show_code)(struct vcpu *v, gva_t gva);

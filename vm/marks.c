@@ -16,13 +16,10 @@ enum { MARK_BEGIN = 1, MARK_END = 2, MARK_TELL = 3 };
 static u64 begun[CNT_COUNT], sum[CNT_COUNT];
 static bool open;
 
-/* Blocks count what they run, the interpreter what it does. */
 static void take(const struct vm *vm, u64 *to)
 {
+	vm_stats_update(vm);
 	memcpy(to, counters, sizeof(counters));
-	if (!vm->config.icount)
-		to[CNT_KERNEL_INSNS] = vm->v->insn_count -
-				       counters[CNT_INTERPRETED];
 }
 
 static void end(const struct vm *vm)

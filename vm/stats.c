@@ -95,8 +95,11 @@ static void print_json(const struct vm *vm, enum vm_end end, u32 status)
 /* Blocks count what they run, the interpreter what it does. */
 void vm_stats_update(const struct vm *vm)
 {
+	const struct engine *engine = vm->config.engine;
 	u64 total = host_tsc() - vm->tsc_start;
 
+	if (engine->update_counters)
+		engine->update_counters(vm->v);
 	if (!vm->config.icount)
 		counters[CNT_KERNEL_INSNS] =
 			vm->v->insn_count - counters[CNT_INTERPRETED];

@@ -214,7 +214,7 @@ const u8 *bt_on_callout(struct vcpu *v, const u8 *ret)
 		v->insn_count -= b->counted && !(m->flags & BT_MAP_CALLOUT);
 		return ret;
 	}
-	v->insn_count -= bt_block_uncounted(b, ret - 1);
+	bt_uncount(v, bt_block_uncounted(b, ret - 1));
 	return bt_on_dispatch(v);
 }
 

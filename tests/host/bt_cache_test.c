@@ -297,6 +297,26 @@ static void test_map(void)
 	CHECK(b->map[1].guest == 1);
 }
 
+/* inc; jz +1; inc; ret: what is not due at each instruction. */
+static void test_counts(void)
+{
+	static const u8 bytes[] = { 0x40, 0x74, 0x01, 0x43, 0xc3 };
+	static const unsigned due[] = { 2, 1, 2 + BT_COUNT_LOOK_UP,
+					1 + BT_COUNT_LOOK_UP };
+	u32 mode = BT_SEG_FLAT << (2 + 2 * SEG_SS);
+	struct bt_block *b;
+
+	reset();
+	CHECK(bt_translate(&cache, &(struct bt_xlate_req){
+		.eip = EIP, .mode = mode, .bytes = bytes, .count = true,
+		.avail = sizeof(bytes), .branches = 1 }, &b) == BT_XLATE_OK);
+	CHECK(b->insns == 4 && b->counted == 4);
+	CHECK(b->flags & BT_BLOCK_LOOKS_UP);
+	for (unsigned i = 0; i < 4; i++)
+		CHECK(bt_block_uncounted(b, b->exec + MAX(b->prefix,
+			b->map[i].host)) == due[i], "%u", i);
+}
+
 /* GS makes a mode of its own only once code addresses through it. */
 static void test_mode(void)
 {
@@ -333,5 +353,6 @@ int main(void)
 	test_all();
 	test_full();
 	test_map();
+	test_counts();
 	return test_end("bt_cache");
 }

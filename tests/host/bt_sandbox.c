@@ -248,7 +248,7 @@ const u8 *bt_on_callout(struct vcpu *v, const u8 *ret)
 		v->insn_count -= b->counted && !(m->flags & BT_MAP_CALLOUT);
 		return ret;
 	}
-	v->insn_count -= bt_block_uncounted(b, ret - 1);
+	bt_uncount(v, bt_block_uncounted(b, ret - 1));
 	return bt_on_dispatch(v);
 }
 
@@ -291,8 +291,8 @@ static void leave_at(greg_t *r, const struct bt_block *b,
 		     const struct bt_map *m)
 {
 	save_registers(r, b->eip + m->guest);
-	sb.native->insn_count = (u64)r[REG_R13] -
-		bt_block_uncounted(b, (const u8 *)r[REG_RIP]);
+	bt_count(sb.native, (u64)r[REG_R13]);
+	bt_uncount(sb.native, bt_block_uncounted(b, (const u8 *)r[REG_RIP]));
 	r[REG_RIP] = (greg_t)bt_leave;
 	r[REG_EFL] &= ~TF;
 }

@@ -105,6 +105,9 @@ def nanobench(engine, on, form):
                         ("syscall by INT 80h", "user_entries")):
         count = rows[name]["events"].get(event, 0)
         assert .9 < count < 1.3, f"{name}: {count} {event} each"
+    for name, most in (("call + ret", 1), ("indirect call, 64 targets", 2)):
+        count = rows[name]["events"]["indirect_hits"]
+        assert abs(count - most) < .1, f"{name}: {count} look-ups each"
 
 
 LINUX_LOG = """[    3.500000] Run /init as init process

@@ -21,7 +21,8 @@ MUST_COUNT = ("exit_attention", "guest_faults", "guest_page_faults",
               "interrupts_injected", "hidden_faults", "traced_writes",
               "shadow_pages_made", "cr3_loads", "blocks_translated",
               "cache_bytes", "chained_exits", "dispatches",
-              "indirect_misses", "callouts", "instructions_interpreted",
+              "indirect_hits", "indirect_misses", "callouts",
+              "instructions_interpreted",
               "user_entries", "host_faults", "host_irqs", "tsc_guest",
               "tsc_monitor", "tsc_translate")
 INTERPRETED_MOST = 1 / 1000  # of the guest's kernel instructions
