@@ -9,6 +9,7 @@
 #include "x86.h"
 
 #define MAX_BASIC    4u
+#define STRUCTURED   7u /* structured extended features: SMEP and SMAP */
 #define MAX_EXTENDED 0x80000008u
 #define EXTENDED     0x80000000u
 
@@ -24,6 +25,7 @@
 	(BIT(0) /* SSE3 */ | BIT(9) /* SSSE3 */ | BIT(19) /* SSE4.1 */ |  \
 	 BIT(20) /* SSE4.2 */ | BIT(23) /* POPCNT */)
 #define OFFER_1_ECX_64 (BIT(13) /* CMPXCHG16B */)
+#define OFFER_7_EBX (BIT(7) /* SMEP */ | BIT(20) /* SMAP */)
 #define OFFER_EXT_EDX (BIT(20) /* NX */)
 #define OFFER_EXT_EDX_64 (BIT(11) /* SYSCALL */ | BIT(29) /* LM */)
 #define OFFER_EXT_ECX_64 (BIT(0) /* LAHF in 64-bit mode */)
@@ -32,10 +34,10 @@
 
 static struct {
 	const struct cpuid_host *host;
-	enum cpuid_policy policy;
+	unsigned policy; /* enum cpuid_policy */
 	bool amd; /* out-of-range leaves read zero; repeated feature bits */
 	bool features_known;
-	u32 feature[4]; /* by CPUID_1_EDX ... */
+	u32 feature[CPUID_REGISTERS]; /* by CPUID_1_EDX ... */
 	u8 maxphyaddr;
 } offered;
 
@@ -64,7 +66,7 @@ static const struct cpuid_host reference_host = { reference_leaf };
 
 static bool is_64(void)
 {
-	return offered.policy == CPUID_POLICY_64;
+	return offered.policy & CPUID_POLICY_64;
 }
 
 static void host_leaf(u32 leaf, u32 subleaf, struct cpuid_regs *r)
@@ -78,7 +80,8 @@ static void host_leaf(u32 leaf, u32 subleaf, struct cpuid_regs *r)
 
 static void leaf_vendor(struct cpuid_regs *r)
 {
-	r->eax = MIN(r->eax, MAX_BASIC);
+	r->eax = MIN(r->eax, offered.policy & CPUID_POLICY_GUARDS ?
+				     STRUCTURED : MAX_BASIC);
 }
 
 static void leaf_features(struct cpuid_regs *r)
@@ -101,6 +104,12 @@ static void leaf_zero(struct cpuid_regs *r)
 static void leaf_caches(struct cpuid_regs *r)
 {
 	r->eax &= 0x3fff;
+}
+
+/* No subleaf but 0; of its features only what guards the supervisor. */
+static void leaf_structured(struct cpuid_regs *r)
+{
+	*r = (struct cpuid_regs){ .ebx = r->ebx & OFFER_7_EBX };
 }
 
 static void leaf_extended(struct cpuid_regs *r)
@@ -142,6 +151,9 @@ static const struct leaf_row {
 	{ 2, leaf_same }, /* cache and TLB descriptors */
 	{ 3, leaf_zero }, /* no serial number */
 	{ 4, leaf_caches },
+	{ 5, leaf_zero }, /* no MONITOR */
+	{ 6, leaf_zero }, /* no power management */
+	{ STRUCTURED, leaf_structured },
 	{ EXTENDED, leaf_extended },
 	{ EXTENDED + 1, leaf_extended_features },
 	{ EXTENDED + 2, leaf_same }, /* brand string */
@@ -209,6 +221,10 @@ static void read_features(void)
 	cpuid_query(1, 0, &r);
 	offered.feature[CPUID_1_EDX] = r.edx;
 	offered.feature[CPUID_1_ECX] = r.ecx;
+	leaf_zero(&r);
+	if (in_range(STRUCTURED))
+		cpuid_query(STRUCTURED, 0, &r);
+	offered.feature[CPUID_7_EBX] = r.ebx;
 	if (!in_range(EXTENDED + 1))
 		leaf_zero(&r);
 	else
@@ -217,7 +233,7 @@ static void read_features(void)
 	offered.feature[CPUID_EXT_ECX] = r.ecx;
 }
 
-void cpuid_policy_init(const struct cpuid_host *host, enum cpuid_policy policy)
+void cpuid_policy_init(const struct cpuid_host *host, unsigned policy)
 {
 	struct cpuid_regs r;
 
@@ -271,6 +287,7 @@ u64 cpuid_cr4_allowed(void)
 		{ FEAT_PGE, CR4_PGE },     { FEAT_FXSR, CR4_OSFXSR },
 		{ FEAT_SSE, CR4_OSXMMEXCPT },
 		{ FEAT_MMX, CR4_PCE }, /* RDPMC came with MMX */
+		{ FEAT_SMEP, CR4_SMEP },   { FEAT_SMAP, CR4_SMAP },
 	};
 
 	return bits_offered(rows, ARRAY_SIZE(rows));

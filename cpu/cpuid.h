@@ -19,13 +19,18 @@ struct cpuid_host {
 	void (*leaf)(u32 leaf, u32 subleaf, struct cpuid_regs *regs);
 };
 
+/* Flags: what is offered beyond the rest, where the host has it. */
 enum cpuid_policy {
-	CPUID_POLICY_32, /* no long mode, no SYSCALL; 36 address bits */
-	CPUID_POLICY_64, /* with them, where the host has them */
+	CPUID_POLICY_32 = 0, /* no long mode, no SYSCALL; 36 address bits */
+	CPUID_POLICY_64 = BIT(0),     /* with them */
+	CPUID_POLICY_GUARDS = BIT(1), /* SMEP and SMAP */
 };
 
 /* A feature is register * 32 + bit, registers as below. */
-enum { CPUID_1_EDX, CPUID_1_ECX, CPUID_EXT_EDX, CPUID_EXT_ECX };
+enum {
+	CPUID_1_EDX, CPUID_1_ECX, CPUID_EXT_EDX, CPUID_EXT_ECX, CPUID_7_EBX,
+	CPUID_REGISTERS
+};
 #define FEATURE(reg, bit) ((reg) * 32 + (bit))
 enum cpuid_feature {
 	FEAT_DE = FEATURE(CPUID_1_EDX, 2),
@@ -48,14 +53,15 @@ enum cpuid_feature {
 	FEAT_LM = FEATURE(CPUID_EXT_EDX, 29),
 	FEAT_LAHF64 = FEATURE(CPUID_EXT_ECX, 0),
 	FEAT_CX16 = FEATURE(CPUID_1_ECX, 13),
+	FEAT_SMEP = FEATURE(CPUID_7_EBX, 7),
+	FEAT_SMAP = FEATURE(CPUID_7_EBX, 20),
 };
 
 /*
  * Choose what is offered. Until this is called, and with a NULL host, a fixed
  * 32-bit processor of the P6 family stands in.
  */
-void cpuid_policy_init(const struct cpuid_host *host,
-		       enum cpuid_policy policy);
+void cpuid_policy_init(const struct cpuid_host *host, unsigned policy);
 
 /* What CPUID returns to the guest. */
 void cpuid_query(u32 leaf, u32 subleaf, struct cpuid_regs *regs);

@@ -209,18 +209,28 @@ bool op_cpuid(struct emu *e)
 	return true;
 }
 
-/* --- What is not offered --- */
+/* --- The flag that lets the supervisor at user pages --- */
 
-/* SMAP is not offered. */
+/* In virtual-8086 mode the CPL is 3. */
+static bool write_ac(struct emu *e, u64 ac)
+{
+	if (e->v->cpl || !cpuid_has(FEAT_SMAP))
+		return emu_ud(e);
+	e->v->rflags = (e->v->rflags & ~EFLAGS_AC) | ac;
+	return true;
+}
+
 bool op_clac(struct emu *e)
 {
-	return emu_ud(e);
+	return write_ac(e, 0);
 }
 
 bool op_stac(struct emu *e)
 {
-	return emu_ud(e);
+	return write_ac(e, EFLAGS_AC);
 }
+
+/* --- What is not offered --- */
 
 /* Outside system-management mode. */
 bool op_rsm(struct emu *e)

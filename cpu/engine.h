@@ -31,6 +31,7 @@ struct engine {
 	const char *name;
 	bool needs_shadow;
 	bool long_mode; /* runs IA-32e mode too, so that CPUID may offer it */
+	bool guards;    /* the same of SMEP and SMAP */
 	/* NULL when the engine can run on this machine, else why not, in words. */
 	const char *(*probe)(void);
 	/* NULL when ready, else why not, in words. */

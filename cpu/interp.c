@@ -62,6 +62,7 @@ const struct engine interp_engine = {
 	.name = "interp",
 	.needs_shadow = false,
 	.long_mode = true,
+	.guards = true,
 	.probe = interp_probe,
 	.init = interp_init,
 	.can_run = interp_can_run,

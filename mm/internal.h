@@ -173,8 +173,8 @@ bool leaf_decode(const struct spage *p, u64 entry, struct rights *r, u64 *gfn);
 void leaf_prefetch(struct shadow *s, struct spage *p, unsigned slot,
 		   unsigned n);
 
-/* shadow_fill.c */
-void shadow_fill(struct shadow *s, const struct walk_mode *m, gva_t gva,
+/* shadow_fill.c: false if the entry was there already, just so. */
+bool shadow_fill(struct shadow *s, const struct walk_mode *m, gva_t gva,
 		 const struct walk *w, bool kernel_write);
 
 /* What the unmade slot of a page says, its guest entry being `guest`. */

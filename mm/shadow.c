@@ -248,6 +248,16 @@ static bool must_emulate_write(struct shadow *s,
 }
 
 /*
+ * An access to a descriptor table or TSS falls to SMAP whatever AC says. The
+ * error code does not tell it from one that AC lets pass, but it faults again.
+ */
+static bool smap_ignores_ac(const struct walk_mode *m, const struct walk *w,
+			    unsigned acc)
+{
+	return m->smap && m->ac && w->user && !(acc & (ACC_USER | ACC_FETCH));
+}
+
+/*
  * A and D are set only when the access will run: for those that the caller
  * emulates, the emulation's own walk sets them.
  */
@@ -274,7 +284,9 @@ static enum shadow_result resolve(struct shadow *s, const struct walk_mode *m,
 	}
 	if (flags_missing(&w, acc))
 		gwalk(s->gpm, m, gva, acc, true, &w, pf);
-	shadow_fill(s, m, gva, &w, kernel_write);
+	if (!shadow_fill(s, m, gva, &w, kernel_write) &&
+	    smap_ignores_ac(m, &w, acc))
+		return SHADOW_TRACED;
 	if (unlikely(guard_on(s)) && guard_blocks(s, gva, acc))
 		return SHADOW_TRACED;
 	count(CNT_HIDDEN_FAULTS);

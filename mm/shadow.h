@@ -15,7 +15,8 @@
 enum shadow_result {
 	SHADOW_FILLED, /* hidden: an entry was made or upgraded; run again */
 	SHADOW_GUEST,  /* the guest's own fault: deliver *pf */
-	SHADOW_TRACED, /* write to a tracked frame or ROM: emulate it */
+	SHADOW_TRACED, /* emulate it: a write to a tracked frame or ROM, or
+			* what the hardware's tables cannot let pass */
 	SHADOW_MMIO,   /* no memory behind it: emulate the access */
 };
 

@@ -116,15 +116,18 @@ static struct spage *direct_table(struct fill *f, u32 slot)
 			role, table_gva(f, 1));
 }
 
-/* Put the leaf in place. A fault on what was there already is a stale TLB's. */
-static void set_leaf(struct fill *f, u32 slot, u64 entry)
+/*
+ * Put the leaf in place. Was anything else there? A fault on the same is a
+ * stale TLB's, or one that no entry can prevent.
+ */
+static bool set_leaf(struct fill *f, u32 slot, u64 entry)
 {
 	struct shadow *s = f->s;
 	u64 old = *slot_entry(s, slot);
 
 	if (old == entry) {
 		shadow_flush_slot(s, slot);
-		return;
+		return false;
 	}
 	if (entry_made(s, old)) {
 		spage_drop_entry(s, slot);
@@ -132,6 +135,7 @@ static void set_leaf(struct fill *f, u32 slot, u64 entry)
 	}
 	if (entry)
 		rmap_set(s, slot, entry);
+	return *slot_entry(s, slot) != old; /* the debugger takes some back */
 }
 
 /* The rest of a direct table costs less at once than a fault each. */
@@ -151,35 +155,36 @@ static void fill_direct(struct fill *f, struct spage *p, unsigned skip)
 	}
 }
 
-static void fill_small(struct fill *f, struct spage *p)
+static bool fill_small(struct fill *f, struct spage *p)
 {
 	struct shadow *s = f->s;
 	unsigned i = level_index(1, f->gva.a);
 	u64 flags = leaf_flags(s, f->mode, walk_rights(f->w), f->kernel_write);
-	bool fresh = !p->live;
+	bool fresh = !p->live, changed;
 
 	p->writes = p->zeroes = 0;
 	if (p->unsync)
 		unsync_entry(s, p, i);
-	set_leaf(f, spage_slot(s, p, i),
-		 leaf_entry(s, flags, f->w->gpa.a >> PAGE_SHIFT));
+	changed = set_leaf(f, spage_slot(s, p, i),
+			   leaf_entry(s, flags, f->w->gpa.a >> PAGE_SHIFT));
 	if (!s->cfg.prefetch)
-		return;
+		return changed;
 	if (!p->role.direct)
 		leaf_prefetch(s, p, i, s->cfg.prefetch);
 	else if (fresh)
 		fill_direct(f, p, i);
+	return changed;
 }
 
-static void fill_large(struct fill *f, u32 slot, u64 gfn)
+static bool fill_large(struct fill *f, u32 slot, u64 gfn)
 {
 	u64 flags = leaf_flags(f->s, f->mode, walk_rights(f->w),
 			       f->kernel_write);
 
-	set_leaf(f, slot, leaf_entry(f->s, flags, gfn) | PTE_PS);
+	return set_leaf(f, slot, leaf_entry(f->s, flags, gfn) | PTE_PS);
 }
 
-void shadow_fill(struct shadow *s, const struct walk_mode *m, gva_t gva,
+bool shadow_fill(struct shadow *s, const struct walk_mode *m, gva_t gva,
 		 const struct walk *w, bool kernel_write)
 {
 	struct root *root = root_get(s, m);
@@ -194,10 +199,9 @@ void shadow_fill(struct shadow *s, const struct walk_mode *m, gva_t gva,
 	pd->writes = pd->zeroes = 0;
 	slot = spage_slot(s, pd, level_index(2, gva.a));
 	if (w->levels && w->level == 1)
-		fill_small(&f, guest_table(&f, slot, 1));
-	else if (leaf_large_ok(s, gfn) &&
+		return fill_small(&f, guest_table(&f, slot, 1));
+	if (leaf_large_ok(s, gfn) &&
 		 !(unlikely(guard_on(s)) && guard_large(s, gva, gfn)))
-		fill_large(&f, slot, gfn);
-	else
-		fill_small(&f, direct_table(&f, slot));
+		return fill_large(&f, slot, gfn);
+	return fill_small(&f, direct_table(&f, slot));
 }

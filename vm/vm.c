@@ -180,10 +180,15 @@ static const char *init_engines(struct vm *vm)
 	return why;
 }
 
-static enum cpuid_policy policy_of(const struct vm_config *config)
+static unsigned policy_of(const struct vm_config *config)
 {
-	return config->engine->long_mode && !config->no_long_mode ?
-		       CPUID_POLICY_64 : CPUID_POLICY_32;
+	unsigned policy = CPUID_POLICY_32;
+
+	if (config->engine->long_mode && !config->no_long_mode)
+		policy |= CPUID_POLICY_64;
+	if (config->engine->guards)
+		policy |= CPUID_POLICY_GUARDS;
+	return policy;
 }
 
 struct vm *vm_create(const struct vm_config *config, const char **why)

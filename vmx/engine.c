@@ -187,6 +187,7 @@ const struct engine vmx_engine = {
 	.name = "vmx",
 	.needs_shadow = true,
 	.long_mode = true,
+	.guards = true,
 	.probe = vmx_probe,
 	.init = vmx_init,
 	.can_run = vmx_can_run,

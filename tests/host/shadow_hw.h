@@ -187,8 +187,8 @@ static bool hw_allows(const struct world *w, u64 flags, unsigned acc)
 		if ((acc & ACC_FETCH) && paged && w->m.smep &&
 		    (flags & PTE_U))
 			return false;
-		if (!(acc & ACC_FETCH) && paged && w->m.smap && !w->m.ac &&
-		    (flags & PTE_U))
+		if (!(acc & ACC_FETCH) && paged && w->m.smap &&
+		    (!w->m.ac || (acc & ACC_IMPLICIT)) && (flags & PTE_U))
 			return false;
 	}
 	if ((acc & ACC_WRITE) && !(flags & PTE_W))
@@ -199,6 +199,7 @@ static bool hw_allows(const struct world *w, u64 flags, unsigned acc)
 static const unsigned accesses[] = {
 	ACC_READ, ACC_WRITE, ACC_FETCH,
 	ACC_USER, ACC_USER | ACC_WRITE, ACC_USER | ACC_FETCH,
+	ACC_IMPLICIT, ACC_IMPLICIT | ACC_WRITE,
 };
 
 /* The monitor never fetches guest supervisor code itself under kernel_nx. */

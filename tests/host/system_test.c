@@ -848,13 +848,62 @@ static void test_cpuid(void)
 	CHECK(r.eax == 0x2024);
 	CHECK(cpuid_maxphyaddr() == 36);
 	CHECK(!cpuid_has(FEAT_LM) && cpuid_has(FEAT_NX));
+	CHECK(!(cpuid_cr4_allowed() & (CR4_SMEP | CR4_SMAP)));
 	cpuid_policy_init(&full, CPUID_POLICY_64);
 	CHECK(cpuid_has(FEAT_LM) && cpuid_has(FEAT_SYSCALL));
+	CHECK(!cpuid_has(FEAT_SMEP) && !cpuid_has(FEAT_SMAP));
 	cpuid_policy_init(&old, CPUID_POLICY_32);
 	CHECK(!cpuid_has(FEAT_NX) && !cpuid_has(FEAT_PAT));
 	CHECK(!(cpuid_cr4_allowed() & (CR4_PGE | CR4_OSFXSR)));
 	CHECK(cpuid_cr4_allowed() & CR4_PSE);
 	CHECK(cpuid_efer_allowed() == 0);
+	cpuid_policy_init(NULL, CPUID_POLICY_32);
+}
+
+/* Leaf 7 comes with SMEP and SMAP, and holds nothing else. */
+static void test_cpuid_guards(void)
+{
+	static const struct cpuid_host full = { full_host }, old = { old_host };
+	struct cpuid_regs r;
+
+	cpuid_policy_init(&full, CPUID_POLICY_32 | CPUID_POLICY_GUARDS);
+	cpuid_query(0, 0, &r);
+	CHECK(r.eax == 7);
+	cpuid_query(7, 0, &r);
+	CHECK(!r.eax && r.ebx == (BIT(7) | BIT(20)) && !r.ecx && !r.edx);
+	for (u32 leaf = 5; leaf < 7; leaf++) {
+		cpuid_query(leaf, 0, &r);
+		CHECK(!(r.eax | r.ebx | r.ecx | r.edx), "leaf %u", leaf);
+	}
+	CHECK(cpuid_has(FEAT_SMEP) && cpuid_has(FEAT_SMAP));
+	CHECK(cpuid_cr4_allowed() & CR4_SMEP);
+	CHECK(cpuid_cr4_allowed() & CR4_SMAP);
+	cpuid_policy_init(&old, CPUID_POLICY_32 | CPUID_POLICY_GUARDS);
+	CHECK(!cpuid_has(FEAT_SMEP) && !cpuid_has(FEAT_SMAP));
+	cpuid_policy_init(NULL, CPUID_POLICY_32);
+}
+
+/* STAC and CLAC: for CPL 0, where SMAP is offered. */
+static void test_ac(void)
+{
+	static const struct cpuid_host full = { full_host };
+
+	for (unsigned on = 0; on < 16; on++) {
+		bool set = on & 1, user = on & 2, offered = on & 4;
+		u64 before = on & 8 ? EFLAGS_AC : 0;
+		bool ok = offered && !user;
+
+		cpuid_policy_init(&full, offered ? CPUID_POLICY_GUARDS :
+						   CPUID_POLICY_32);
+		machine_reset();
+		set_cpl(user ? 3 : 0);
+		m->v.rflags |= before;
+		RUN(0x0f, 0x01, set ? 0xcb : 0xca);
+		check_fault("stac, clac", ok ? NO_FAULT : VEC_UD, 0);
+		CHECK((m->v.rflags & EFLAGS_AC) ==
+			      (!ok ? before : set ? EFLAGS_AC : 0),
+		      "combination %u", on);
+	}
 	cpuid_policy_init(NULL, CPUID_POLICY_32);
 }
 
@@ -926,6 +975,8 @@ int main(void)
 	test_msrs();
 	test_amd_msrs();
 	test_cpuid();
+	test_cpuid_guards();
+	test_ac();
 	test_tables_and_sysenter();
 	return test_end("system");
 }
