@@ -2,21 +2,18 @@
 /*
  * Every combination of present, write, user, page size, accessed, dirty and NX
  * in both levels, with each kind of access from both rings, CR0.WP and
- * EFER.NXE, in the two-level and the PAE format: what happens against what a
- * walk by the manual's rules says, and against the bare machine by a hash.
- * Of entries that are not present two stand for all.
+ * EFER.NXE, in the two-level and the PAE format. With the word `guards` on the
+ * command line: with SMEP and SMAP instead, and with EFLAGS.AC.
  */
 #include "paging.h"
 
-enum kind { READ, WRITE, EXEC, KINDS };
-enum { ERR_P = 1, ERR_W = 2, ERR_U = 4, ERR_RSVD = 8, ERR_I = 16 };
+#include "matrix.h"
 
 #define FRAME     0x1000000u /* 4 MiB aligned, beyond the image */
 #define TARGET    (TEST_VA + 0x400000)
 #define WRITTEN   64 /* the code at the start stays */
 #define USER_VA   (TEST_VA + 0x100000)
 #define USER_SLOT 0x100
-#define NO_FAULT  0x100
 
 static u64 pdpt[4] ALIGNED(32);
 static u64 pdirs[4][512] ALIGNED(4096);
@@ -24,17 +21,15 @@ static u64 pae_user[512] ALIGNED(4096), pae_lower[512] ALIGNED(4096);
 static u32 lower[1024] ALIGNED(4096);
 static u8 user_page[2][4096] ALIGNED(4096);
 
-static bool pae, nxe, wp;
-
 /* --- The entries under test -------------------------------------------- */
 
 static void put(u64 up, u64 low)
 {
-	u32 table = pae ? (u32)pae_lower : (u32)lower;
+	u32 table = mode.wide ? (u32)pae_lower : (u32)lower;
 
 	up |= up & PS ? FRAME : table;
 	low |= FRAME;
-	if (pae) {
+	if (mode.wide) {
 		pdirs[1][2] = up;
 		pae_lower[0] = low;
 	} else {
@@ -44,49 +39,37 @@ static void put(u64 up, u64 low)
 	flush();
 }
 
-#define FLAGS (NX | 0xfff)
-
 static u64 upper_now(void)
 {
-	return (pae ? pdirs[1][2] : dir[TARGET >> 22]) & FLAGS;
+	return (mode.wide ? pdirs[1][2] : dir[TARGET >> 22]) & FLAGS;
 }
 
 static u64 lower_now(void)
 {
-	return (pae ? pae_lower[0] : lower[0]) & FLAGS;
-}
-
-/* --- What the manual says ------------------------------------------------- */
-
-/* Error code of the fault, or NO_FAULT. A and D are set by success only. */
-static u32 predict(u64 *up, u64 *low, enum kind kind, bool user)
-{
-	u64 *leaf = *up & PS ? up : low;
-	u64 both = *up & *leaf, any = *up | *leaf;
-	u32 error = (kind == WRITE ? ERR_W : 0) | (user ? ERR_U : 0) |
-		    (kind == EXEC && nxe ? ERR_I : 0);
-
-	if (!(*up & P))
-		return error;
-	if ((*up & NX) && !nxe)
-		return error | ERR_P | ERR_RSVD;
-	if (!(*leaf & P))
-		return error;
-	if ((*leaf & NX) && !nxe)
-		return error | ERR_P | ERR_RSVD;
-	if ((user && !(both & U)) || (kind == EXEC && (any & NX)) ||
-	    (kind == WRITE && !(both & W) && (user || wp)))
-		return error | ERR_P;
-	*up |= A;
-	*leaf |= A | (kind == WRITE ? D : 0);
-	return NO_FAULT;
+	return (mode.wide ? pae_lower[0] : lower[0]) & FLAGS;
 }
 
 /* --- What happens ---------------------------------------------------------- */
 
-static void kernel_read(void *arg) { *(volatile u32 *)(TARGET + WRITTEN); }
-static void kernel_write(void *arg) { *(volatile u32 *)(TARGET + WRITTEN) = 1; }
-static void kernel_exec(void *arg) { ((void (*)(void))TARGET)(); }
+static void kernel_read(void *arg)
+{
+	if (mode.ac)
+		stac();
+	*(volatile u32 *)(TARGET + WRITTEN);
+}
+
+static void kernel_write(void *arg)
+{
+	__asm__ volatile("pushl %0; popfl" : : "r"(mode.ac ? FLAG_AC | 2 : 2));
+	*(volatile u32 *)(TARGET + WRITTEN) = 1;
+}
+
+static void kernel_exec(void *arg)
+{
+	if (mode.ac)
+		stac();
+	((void (*)(void))TARGET)();
+}
 
 /* Ring 3 code in a page of its own; INT 80h: there was no fault. */
 __asm__(".pushsection .text\n"
@@ -116,106 +99,32 @@ static u32 access(enum kind kind, bool user)
 	u32 caught = user ? catch(go_user, (void *)code[kind]) :
 			    catch(kernel[kind], 0);
 
+	if (mode.smap)
+		clac();
+	check(!(read_flags() & FLAG_AC), "AC afterwards");
 	if (!caught || last.vector == 0x80)
 		return NO_FAULT;
 	check(last.vector == 14, "another vector");
+	check(!(last.eflags & FLAG_AC) == !mode.ac, "AC in the frame");
 	check(READ_CR(2) == TARGET + (kind == EXEC ? 0 : WRITTEN), "CR2");
 	return last.error;
 }
 
-static u32 one(u64 up, u64 low, enum kind kind, bool user, u32 h)
+/* --- The modes --------------------------------------------------------------- */
+
+static void set_mode(void)
 {
-	u64 up_after = up, low_after = low;
-	u32 expected = predict(&up_after, &low_after, kind, user), got;
+	u32 cr4 = mode.wide ? 0x20 : 0x10; /* PAE; PSE */
 
-	put(up, low);
-	got = access(kind, user);
-	if (got != expected || upper_now() != up_after ||
-	    lower_now() != low_after) {
-		failures++;
-		if (failures < 20)
-			print("upper %x lower %x kind %u user %u wp %u nxe %u: "
-			      "%x, predicted %x\n",
-			      (u32)(up >> 63 << 12 | up),
-			      (u32)(low >> 63 << 12 | low), kind, user, wp,
-			      nxe, got, expected);
-	}
-	h = hash(h, got);
-	h = hash(h, (u32)(upper_now() >> 32) ^ (u32)upper_now());
-	return hash(h, (u32)(lower_now() >> 32) ^ (u32)lower_now());
-}
-
-/* --- All of them ------------------------------------------------------------ */
-
-/* Entry number n, its flags from the lowest bit up; 0: there is none. */
-static bool entry(u32 n, bool leaf, u64 *e)
-{
-	static const u64 flags[] = { P, W, U, A, D, NX };
-	u32 bits = 0;
-
-	*e = 0;
-	for (u32 i = 0; i < ARRAY_SIZE(flags); i++) {
-		if ((flags[i] == D && !leaf) || (flags[i] == NX && !pae))
-			continue;
-		if (n >> bits++ & 1)
-			*e |= flags[i];
-	}
-	if (n >> bits)
-		return 0;
-	return (*e & P) || !*e || n == (1u << bits) - 2;
-}
-
-static u32 kinds(u64 up, u64 low, u32 h)
-{
-	for (u32 kind = 0; kind < KINDS; kind++)
-		for (u32 user = 0; user < 2; user++)
-			h = one(up, low, kind, user, h);
-	return h;
-}
-
-static void matrix(void)
-{
-	u32 h = 0, pairs = 0;
-	u64 up, low;
-
-	for (u32 i = 0; i < 64; i++) {
-		if (entry(i, 1, &up) && (up & P)) {
-			h = kinds(up | PS, 0, h);
-			pairs++;
-		}
-		if (!entry(i, 0, &up))
-			continue;
-		for (u32 j = 0; j < 64; j++) {
-			if (!entry(j, 1, &low))
-				continue;
-			h = kinds(up, low, h);
-			pairs++;
-		}
-	}
-	print("%s wp %u nxe %u: %u pairs, %08x\n", pae ? "PAE" : "32-bit", wp,
-	      nxe, pairs, h);
-}
-
-static void each_wp(void)
-{
-	for (wp = 0; wp < 2; wp++) {
-		WRITE_CR(0, (READ_CR(0) & ~0x10000u) | (u32)wp << 16);
-		matrix();
-	}
+	WRITE_CR(0, (READ_CR(0) & ~0x10000u) | (u32)mode.wp << 16);
+	WRITE_CR(4, cr4 | (mode.smep ? CR4_SMEP : 0) |
+			    (mode.smap ? CR4_SMAP : 0));
 }
 
 static void set_nxe(bool on)
 {
 	__asm__ volatile("wrmsr" : : "c"(0xc0000080), "a"(on << 11), "d"(0));
-	nxe = on;
-}
-
-static bool has_nx(void)
-{
-	u32 a = 0x80000001, b, c, d;
-
-	__asm__("cpuid" : "+a"(a), "=b"(b), "=c"(c), "=d"(d));
-	return d >> 20 & 1;
+	mode.nxe = on;
 }
 
 static void to_pae(void)
@@ -231,26 +140,31 @@ static void to_pae(void)
 	WRITE_CR(4, 0x20);
 	WRITE_CR(3, pdpt);
 	WRITE_CR(0, READ_CR(0) | 0x80000000u);
-	pae = 1;
+	mode.wide = 1;
 }
 
 int main(void);
 int main(void)
 {
+	bool guards = command_line()[0] == 'g';
+
 	for (u32 i = 0; i < 64; i += 2) {
 		((u8 *)FRAME)[i] = 0xcd;
 		((u8 *)FRAME)[i + 1] = 0x80;
 	}
 	copy(user_page[0], user_read, (u32)(user_end - user_read));
+	check(!guards || has_guards(), "SMEP and SMAP are not offered");
+	mode.large = 1;
 	paging_on(0x10);
 	for (u32 i = 0; i < 2; i++)
 		test_table[USER_SLOT + i] = (u32)user_page[i] | P | W | U;
-	each_wp();
+	each_mode("32-bit", guards);
 	to_pae();
-	each_wp();
+	if (!guards)
+		each_mode("PAE", 0);
 	if (has_nx()) {
 		set_nxe(1);
-		each_wp();
+		each_mode("PAE", guards);
 	}
 	return failures != 0;
 }

@@ -20,6 +20,12 @@ VMX = {"penryn": "core2_penryn_t9600", "lynnfield": "corei5_lynnfield_750",
 VMX_ALL = "penryn"
 VMX_SOME = ("exceptions", "paging", "pae", "vm86", "task", "debug",
             "irqstorm-slow", "mmustress")
+# Rows about SMEP and SMAP. bt does not offer them, and of Bochs' models for
+# vmx one alone has them.
+GUARDS = "-guards"
+GUARDS_ENGINES = ("interp",)
+GUARDS_MODEL = "icelake"
+GUARDS_QEMU = "qemu64,+smep,+smap"
 WITHOUT = ("mmustress", "smcstress")  # run with each switch off
 TEXT = re.compile(rb"^\r*(begin\r?\n.*?^exit \d+\r?$)", re.M | re.S)
 SLOW = {"bochs": 4}  # times the row's timeout
@@ -33,17 +39,30 @@ class Row:
         self.timeout = float(timeout)
         self.where = where.split(",")
         self.append = words[6] if len(words) > 6 else ""
+        self.guards = self.name.endswith(GUARDS)
         self.lock = threading.Lock()
         self.bare = {}  # emulator -> text
 
     def engines(self):
+        if self.guards:
+            return GUARDS_ENGINES
         return LONG_ENGINES if self.image.startswith(LONG) else ENGINES
+
+    def models(self):
+        """CPU models of Bochs that vmx is tried on."""
+        if "bochs" not in (*self.where, self.reference):
+            return ()
+        if self.guards:
+            return (GUARDS_MODEL,)
+        return VMX if self.name in VMX_SOME else (VMX_ALL,)
 
     def text(self, engine, on, cpu=None, without=None):
         """What the image says; fails the case when it does not end well."""
         guest = Guest("multiboot", BUILD / f"guest/tests/{self.image}.elf",
                       append=self.append, memory=self.memory)
         options = f"{AUDIT} no={without}" if without else AUDIT
+        if self.guards and on == "qemu":
+            cpu = GUARDS_QEMU
         out = run_guest(guest, engine, on, cpu=cpu, options=options,
                         timeout=self.timeout * SLOW.get(on, 1))
         log = keep_log(f"guest-{self.name}-{engine}-{cpu or on}"
@@ -99,8 +118,6 @@ def cases():
         for name in switches() if row.name in WITHOUT else ():
             yield Case(f"guest/{row.name}/bt/qemu/no-{name}", compare, row,
                        "bt", "qemu", None, name)
-        on_bochs = "bochs" in (*row.where, row.reference)
-        for model, cpu in VMX.items() if on_bochs else ():
-            if model == VMX_ALL or row.name in VMX_SOME:
-                yield Case(f"guest/{row.name}/vmx/{model}", compare, row,
-                           "vmx", "bochs", cpu)
+        for model in row.models():
+            yield Case(f"guest/{row.name}/vmx/{model}", compare, row,
+                       "vmx", "bochs", VMX[model])
