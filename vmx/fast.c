@@ -82,20 +82,31 @@ static bool load_cr3(u64 value)
 	       control_load_cr3(vmx.env.emu, value);
 }
 
+/* The task priority: there is no local APIC that it would matter to. */
+static bool load_cr8(u64 value)
+{
+	if (value & ~BITS(3, 0))
+		return false;
+	vmx.env.v->cr8 = value;
+	return true;
+}
+
 bool vmx_fast_cr(void)
 {
 	u64 q = vmcs_read(VMCS_EXIT_QUALIFICATION);
+	bool cr8 = CR_NUMBER(q) == 8;
 	struct vcpu *v = vmx.env.v;
+	u64 *gpr = &v->gpr[CR_GPR(q)];
 
-	if (CR_NUMBER(q) != 3 || CR_ACCESS(q) > CR_MOV_FROM)
+	if ((CR_NUMBER(q) != 3 && !cr8) || CR_ACCESS(q) > CR_MOV_FROM)
 		return false;
 	if (CR_GPR(q) == R_SP)
 		vmx_state_load(STATE_CORE);
 	if (!vmx_state_plain())
 		return false;
 	if (CR_ACCESS(q) == CR_MOV_FROM)
-		v->gpr[CR_GPR(q)] = v->cr3;
-	else if (!load_cr3(v->gpr[CR_GPR(q)]))
+		*gpr = cr8 ? v->cr8 : v->cr3;
+	else if (!(cr8 ? load_cr8(*gpr) : load_cr3(*gpr)))
 		return false;
 	return skip();
 }

@@ -44,4 +44,22 @@ static inline u8 inb(u16 port)
 	return v;
 }
 
+/* Both 8259s at vectors 20h and 28h, all lines masked but those of the first
+ * that are clear in `mask`. */
+static inline void pic_init(u8 mask)
+{
+	outb(0x20, 0x11), outb(0xa0, 0x11);
+	outb(0x21, 0x20), outb(0xa1, 0x28);
+	outb(0x21, 4), outb(0xa1, 2);
+	outb(0x21, 1), outb(0xa1, 1);
+	outb(0x21, mask), outb(0xa1, 0xff);
+}
+
+/* Ticks on line 0 every `divisor` periods of 1.193 MHz; 0: 65536. */
+static inline void pit_start(u16 divisor)
+{
+	outb(0x43, 0x34);
+	outb(0x40, (u8)divisor), outb(0x40, (u8)(divisor >> 8));
+}
+
 #endif
