@@ -156,6 +156,9 @@ static bool do_store(struct vcpu *v, struct site *s)
 	    gpm_kind(bt.env.gpm, gpa) != GPM_RAM)
 		return false;
 	note_store(s, v, gpa);
+	if (track_only(bt.env.gpm->track, TRACK_SHADOW, gpa.a >> PAGE_SHIFT) &&
+	    shadow_store32(bt.env.shadow, gpa, value))
+		return true;
 	gpm_write32(bt.env.gpm, gpa, value);
 	return true;
 }
@@ -258,11 +261,36 @@ static const u8 *call_out(struct vcpu *v, const u8 *ret)
 	return bt_can_translate(v) ? blocks_find(v) : NULL;
 }
 
+/*
+ * A store, done in few instructions; false: not done. Events are as they were,
+ * but for v->attention, which bt_resume looks at. The ring is not told: it
+ * would hold nothing else.
+ */
+static bool store_at(struct vcpu *v, const u8 *ret)
+{
+	struct site *s = site_slot(ret);
+
+	if (s->ret != ret || !s->store || s->flushes != bt.cache->flushes ||
+	    bt.env.icount || bt.env.stops->count || !switch_on(SWITCH_sites) ||
+	    !do_store(v, s))
+		return false;
+	bt.leave = LEAVE_NONE;
+	v->rip = (u32)(v->rip + s->insn.len);
+	v->insn_count++;
+	count(CNT_CALLOUTS);
+	count(CNT_FAST_CALLOUTS);
+	return true;
+}
+
 const u8 *bt_on_callout(struct vcpu *v, const u8 *ret)
 {
-	u64 start = cost_start();
-	const u8 *exec = call_out(v, ret);
+	u64 start = cost_start(), generation = blocks_generation();
+	const u8 *exec = ret;
 
+	if (!store_at(v, ret))
+		exec = call_out(v, ret);
+	else if (unlikely(blocks_generation() != generation))
+		exec = bt_on_dispatch(v);
 	cost_end(COST_CALLOUT, start);
 	return exec;
 }

@@ -7,13 +7,13 @@
 #include "mm/internal.h"
 
 /* The head of the list that an entry belongs on. */
-static u32 *list_of(struct shadow *s, unsigned level, u64 entry)
+static inline u32 *list_of(struct shadow *s, unsigned level, u64 entry)
 {
+	if (likely(level == 1))
+		return &s->frame_slots[entry_gfn(s, entry)];
 	if (entry_is_table(level, entry))
 		return &entry_child(s, entry)->parents;
-	if (level == 2)
-		return &s->large_slots[entry_gfn(s, entry) >> 9];
-	return &s->frame_slots[entry_gfn(s, entry)];
+	return &s->large_slots[entry_gfn(s, entry) >> 9];
 }
 
 static void live_add(struct shadow *s, u32 slot, int n)

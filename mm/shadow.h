@@ -112,6 +112,13 @@ void shadow_look(const struct shadow *s, gva_t gva, struct shadow_look *look);
 /* cfg.stops is another set: every entry is made anew. */
 void shadow_stops_changed(struct shadow *s);
 
+/*
+ * gpm_write32() to a frame that nobody but the shadow MMU tracks, where the
+ * write is the commonest: of one entry of a leaf table. False: it is not, and
+ * nothing is done.
+ */
+bool shadow_store32(struct shadow *s, gpa_t gpa, u32 value);
+
 /* Are all not-present faults of the hardware the guest's own (trap_bit)? */
 bool shadow_traps(const struct shadow *s);
 

@@ -67,6 +67,11 @@ static void leaf_changed(struct shadow *s, struct spage *p, unsigned i, u64 now)
 		e = leaf_entry(s, leaf_flags(s, p->role, r, false), gfn);
 	if (e && e == was)
 		return;
+	if (e && entry_made(s, was) && !((was ^ e) & PTE_ADDR) && !guard_on(s)) {
+		*(volatile u64 *)slot_entry(s, slot) = e; /* its list stays */
+		s->stale |= STALE_LEAF;
+		return;
+	}
 	if (entry_made(s, was))
 		spage_drop_entry(s, slot);
 	if (e)
@@ -165,6 +170,54 @@ static void page_written(struct shadow *s, struct spage *p,
 static inline bool must_drop(const struct spage *p, const struct traced *t)
 {
 	return looks_like_data(p, t) || written_too_often(p);
+}
+
+/* Would one more write of this kind make it so? */
+static inline bool nearly_too_often(const struct spage *p, u32 value)
+{
+	return p->writes + 1u >= WRITES_MAX_LEVEL1 ||
+	       (!value && p->zeroes + 1u >= ZEROES_MAX);
+}
+
+/* entry_written() of a leaf table's entry. */
+static void leaf_written(struct shadow *s, struct spage *p, unsigned i,
+			 u64 before, u64 now)
+{
+	p->zeroes = now ? 0 : (u8)(p->zeroes + 1);
+	if (before != now)
+		leaf_changed(s, p, i, now);
+	if (before != now && only_flags_set(before, now))
+		return; /* a page walk's */
+	p->writes++;
+	if (before != now && (before & PTE_P))
+		unmapped(s, p, i, 1);
+}
+
+static u64 entry_at(const struct shadow *s, gpa_t gpa, bool wide)
+{
+	const u8 *at = s->gpm->base + gpa.a;
+
+	return wide ? *(const volatile u64 *)(at - (gpa.a & 4)) :
+		      *(const volatile u32 *)at;
+}
+
+/* Nothing on this way asks for a flush, so shadow_enter() is not needed. */
+bool shadow_store32(struct shadow *s, gpa_t gpa, u32 value)
+{
+	struct spage *p = spage_first(s, gpa.a >> PAGE_SHIFT);
+	unsigned i;
+	u64 before;
+	bool wide;
+
+	if (!p || p->role.level != 1 || (gpa.a & 3) || guard_on(s) ||
+	    nearly_too_often(p, value) || spage_next(s, p))
+		return false;
+	wide = p->role.format != WALK_32BIT;
+	before = entry_at(s, gpa, wide);
+	*(volatile u32 *)(s->gpm->base + gpa.a) = value;
+	if (slots_of(p, (gpa.a & ~PAGE_MASK) >> (wide ? 3 : 2), &i))
+		leaf_written(s, p, i, before, entry_at(s, gpa, wide));
+	return true;
 }
 
 static bool drop_one(struct shadow *s, const struct traced *t)

@@ -46,6 +46,12 @@ static inline bool track_has(const struct track *t, enum track_who who,
 	return gfn < t->frames && (t->bits[gfn] & BIT(who));
 }
 
+static inline bool track_only(const struct track *t, enum track_who who,
+			      u64 gfn)
+{
+	return gfn < t->frames && t->bits[gfn] == BIT(who);
+}
+
 /* Tell every subscriber of the frame. Called by gpm_write(). */
 void track_notify(struct track *t, gpa_t gpa, const void *old, unsigned size);
 

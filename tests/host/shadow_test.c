@@ -134,11 +134,20 @@ static u64 pick_table(struct world *w)
 static void store(struct world *w, gpa_t at, const void *bytes, unsigned size)
 {
 	u64 gfn = at.a >> PAGE_SHIFT;
+	u32 value;
 
 	if (chance(w, 60) && track_has(&w->t, TRACK_SHADOW, gfn)) {
 		shadow_enter(w->s);
 		unsync_begin(w->s, gfn);
 		shadow_leave(w->s);
+	}
+	if (size == 4 && track_only(&w->t, TRACK_SHADOW, gfn) &&
+	    chance(w, 50)) {
+		memcpy(&value, bytes, 4);
+		if (shadow_store32(w->s, at, value)) {
+			w->stored++;
+			return;
+		}
 	}
 	gpm_write(&w->g, at, bytes, size);
 }
@@ -505,8 +514,9 @@ static void run(u64 seed, unsigned steps)
 	}
 	if (getenv("SHADOW_TEST_VERBOSE"))
 		printf("seed %llu: %lu filled %lu traced %lu mmio %lu guest "
-		       "%lu hits\n", (unsigned long long)seed, w->filled,
-		       w->traced, w->mmio, w->guest, w->hits);
+		       "%lu hits, %lu stored\n", (unsigned long long)seed,
+		       w->filled, w->traced, w->mmio, w->guest, w->hits,
+		       w->stored);
 	world_end(w);
 	free(w);
 }
