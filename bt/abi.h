@@ -7,7 +7,9 @@
  *   rax rcx rdx rbx rbp rsi rdi  the guest's, in the low 32 bits; the upper
  *              halves are don't-care and nothing may rely on them
  *   r12        the guest's ESP, in the low 32 bits; upper half don't-care
- *   r8-r11     scratch, dead between guest instructions and at every stub
+ *   r8-r10     scratch, dead between guest instructions and at every stub
+ *   r11        bt_plain.tag_space; never written. Whoever changes that while
+ *              translated code is interrupted changes this, too
  *   r13        what was counted since the cache was entered: BT_COUNT_*;
  *              v->insn_count is stale inside
  *   r14        the target table (struct bt_target[BT_TARGETS]); never written
@@ -124,7 +126,7 @@ static inline u64 bt_tag_space(u32 gen, u32 mode)
  * code may reach. CALL stubs are called and find their caller by the return
  * address; JMP stubs are jumped to.
  *   link     a direct exit that is not linked yet: bt_on_link
- *   miss     r8d (zero-extended) = EIP to go on at, which was not in the
+ *   miss     r8d = EIP to go on at, which was not in the
  *            target table: bt_on_dispatch with v->rip = that EIP
  *   callout  v->rip is set: bt_on_callout interprets one instruction; may
  *            return right behind the call

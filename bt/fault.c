@@ -84,8 +84,10 @@ static void cache_fault(struct host_frame *f)
 	clean_flags(f);
 	bt.leave = LEAVE_STEP;
 	if (f->vector == VEC_PF &&
-	    bt_page_fault(GVA(read_cr2()), (u32)f->error))
+	    bt_page_fault(GVA(read_cr2()), (u32)f->error)) {
+		f->r11 = bt_plain(bt.env.v)->tag_space;
 		return;
+	}
 	eip = guest_eip(f);
 	if (f->vector == VEC_PF && bt.leave == LEAVE_STEP)
 		blocks_note_fault(eip);

@@ -63,13 +63,13 @@ bool gen_std(struct xlate *x)
 	return true;
 }
 
-/* r10d += word. */
+/* r10d += word. Clobbers r9. */
 static void add_word(struct xlate *x, struct mem word)
 {
 	struct mem sum = mem_at(H_10, 0);
 
-	sum.index = H_11;
-	emit_load(&x->e, H_11, word);
+	sum.index = H_9;
+	emit_load(&x->e, H_9, word);
 	emit_lea(&x->e, H_10, sum);
 }
 

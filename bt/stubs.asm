@@ -39,6 +39,7 @@ bt_stub_interp:
 ; r8 = EIP to go on at, which the target table does not know.
 global bt_stub_miss
 bt_stub_miss:
+	mov	r8d, r8d
 	mov	[r15 + VCPU_RIP], r8
 	mov	r8, [r15 + PLAIN(BT_IND_MISSES)]
 	lea	r8, [r8 + 1]

@@ -191,11 +191,16 @@ static const char *check_form(const struct vinsn *i)
 /* --- registers and memory ---------------------------------------------- */
 
 /* Of the registers 0..15; byte registers 4..7 without REX are AH to BH. */
+static bool reserved(unsigned reg)
+{
+	return reg == 4 || reg == 11 || reg >= 14;
+}
+
 static bool register_allowed(const struct vinsn *i, unsigned reg, bool byte)
 {
 	if (byte && !i->rex && reg >= 4 && reg < 8)
 		return true;
-	return reg != 4 && reg != 14 && reg != 15;
+	return !reserved(reg);
 }
 
 static unsigned extend(const struct vinsn *i, unsigned low, unsigned rex_bit)
@@ -253,7 +258,8 @@ static const char *check_address(const struct vinsn *i, unsigned base,
 		return check_vcpu_operand(i, disp);
 	if (!lea && !(i->prefix & P67))
 		return not_narrow;
-	return base >= 14 || index >= 14 ? bad_address : NULL;
+	return (base != NO_REG && reserved(base)) ||
+	       (index != NO_REG && reserved(index)) ? bad_address : NULL;
 }
 
 static const char *take_memory(struct vinsn *i)
@@ -413,12 +419,11 @@ static s32 word_at(const u8 *at)
 	return (s32)(at[0] | at[1] << 8 | at[2] << 16 | (u32)at[3] << 24);
 }
 
-/* Do the bytes from `at` on say the same, but for the two words in them? */
+/* Do the bytes from `at` on say the same, but for the word in them? */
 static bool same_look_up(const u8 *at)
 {
 	for (unsigned n = 0; n < sizeof(verify_look_up); n++)
-		if (at[n] != verify_look_up[n] && n - LOOK_UP_SPACE >= 4 &&
-		    n - LOOK_UP_MISS >= 4)
+		if (at[n] != verify_look_up[n] && n - LOOK_UP_MISS >= 4)
 			return false;
 	return true;
 }
@@ -428,9 +433,6 @@ static bool is_look_up(const struct pass *p, const u8 *at, const u8 *end)
 	const u8 *next = p->b->exec + (at - p->b->write) + LOOK_UP_MISS + 4;
 
 	return end - at >= (s64)sizeof(verify_look_up) && same_look_up(at) &&
-	       word_at(at + LOOK_UP_SPACE) ==
-		       offsetof(struct vcpu, engine) +
-			       offsetof(struct bt_plain, tag_space) &&
 	       next + word_at(at + LOOK_UP_MISS) ==
 		       bt_stub_address(BT_STUB_miss);
 }

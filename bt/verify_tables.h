@@ -239,25 +239,24 @@ static const struct { u16 offset, bytes; } verify_vcpu_stores[] = {
 /*
  * What an indirect branch ends in, to the byte: with any r8 it jumps to what the
  * entry r8w of the target table says, or to the miss stub. One instruction as
- * to where branches may land. The operand and the target in it are checked by
- * themselves; here they are 0.
+ * to where branches may land. The target in it is checked by itself; here it
+ * is 0.
  */
 static const u8 verify_look_up[] = {
 	0x45, 0x0f, 0xb7, 0xc8,             /* movzx r9d, r8w */
-	0x4d, 0x8b, 0x97, 0, 0, 0, 0,       /* mov r10, [r15 + tag_space] */
 	0x47, 0x8d, 0x0c, 0x09,             /* lea r9d, [r9 + r9] */
-	0x4c, 0x8b, 0xd9,                   /* mov r11, rcx */
-	0x4f, 0x8d, 0x14, 0x02,             /* lea r10, [r10 + r8] */
+	0x4c, 0x8b, 0xd1,                   /* mov r10, rcx */
+	0x4f, 0x8d, 0x04, 0x18,             /* lea r8, [r8 + r11] */
 	0x4b, 0x8b, 0x0c, 0xce,             /* mov rcx, [r14 + 8 * r9] */
-	0x4a, 0x8d, 0x0c, 0x11,             /* lea rcx, [rcx + r10] */
+	0x4a, 0x8d, 0x0c, 0x01,             /* lea rcx, [rcx + r8] */
 	0xe3, 0x08,                         /* jrcxz hit */
-	0x49, 0x8b, 0xcb,                   /* mov rcx, r11 */
+	0x49, 0x8b, 0xca,                   /* mov rcx, r10 */
 	0xe9, 0, 0, 0, 0,                   /* jmp miss */
-	0x49, 0x8b, 0xcb,                   /* hit: mov rcx, r11 */
+	0x49, 0x8b, 0xca,                   /* hit: mov rcx, r10 */
 	0x43, 0xff, 0x64, 0xce, 0x08,       /* jmp [r14 + 8 * r9 + 8] */
 };
 
-enum { LOOK_UP_SPACE = 7, LOOK_UP_MISS = 36 }; /* offsets of the two */
+enum { LOOK_UP_MISS = 29 }; /* offset of the target */
 /* clang-format on */
 
 _Static_assert(sizeof(struct bt_target) == 16 && BT_TARGETS == 65536 &&

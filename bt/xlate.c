@@ -105,23 +105,22 @@ void gen_look_up(struct xlate *x)
 	struct emit *e = &x->e;
 	struct mem entry = { .base = H_14, .index = H_9, .scale = 8 };
 	struct mem twice = { .base = H_9, .index = H_9, .scale = 1 };
-	struct mem tag = { .base = H_10, .index = H_8, .scale = 1 };
-	struct mem sum = { .base = H_CX, .index = H_10, .scale = 1 };
+	struct mem tag = { .base = H_8, .index = H_11, .scale = 1 };
+	struct mem sum = { .base = H_CX, .index = H_8, .scale = 1 };
 	u32 hit;
 
 	emit_enc(e, &(struct enc){ .map = 1, .opcode = 0xb7, /* r9d = r8w */
 				   .has_modrm = true, .reg = H_9, .rm = H_8 });
-	emit_load_wide(e, H_10, PLAIN_MEM(tag_space));
 	emit_lea(e, H_9, twice);
-	emit_mov_wide(e, H_11, H_CX);
-	emit_lea_wide(e, H_10, tag);
+	emit_mov_wide(e, H_10, H_CX);
+	emit_lea_wide(e, H_8, tag);
 	emit_load_wide(e, H_CX, entry);
 	emit_lea_wide(e, H_CX, sum);
 	hit = emit_short(e, 0xe3);                           /* jrcxz */
-	emit_mov_wide(e, H_CX, H_11);
+	emit_mov_wide(e, H_CX, H_10);
 	emit_rel32(e, 0xe9, bt_stub_address(BT_STUB_miss));
 	emit_here(e, hit);
-	emit_mov_wide(e, H_CX, H_11);
+	emit_mov_wide(e, H_CX, H_10);
 	entry.disp = offsetof(struct bt_target, exec);
 	emit_enc(e, &(struct enc){ .opcode = 0xff, .has_modrm = true, /* jmp */
 				   .reg = 4, .has_mem = true, .mem = entry });

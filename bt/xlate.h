@@ -9,7 +9,7 @@
  * registers; then the commits to guest state. Guest arithmetic flags change
  * only by the guest's own instruction.
  *
- * Scratch: r8 and r9 belong to guest_mem(), r10 and r11 to generators.
+ * Scratch: r8 and r9 belong to guest_mem(), r10 to generators.
  */
 #ifndef BT_XLATE_H
 #define BT_XLATE_H

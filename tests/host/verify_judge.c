@@ -136,8 +136,8 @@ static ZydisRegister whole(ZydisRegister r)
 static bool reserved(ZydisRegister r)
 {
 	r = whole(r);
-	return r == ZYDIS_REGISTER_RSP || r == ZYDIS_REGISTER_R14 ||
-	       r == ZYDIS_REGISTER_R15;
+	return r == ZYDIS_REGISTER_RSP || r == ZYDIS_REGISTER_R11 ||
+	       r == ZYDIS_REGISTER_R14 || r == ZYDIS_REGISTER_R15;
 }
 
 static bool is_call(const struct judged *j)
@@ -162,7 +162,7 @@ static const char *judge_register(const struct judged *j,
 		break;
 	}
 	if (reserved(o->reg.value) && !(is_call(j) && hidden))
-		return "rsp, r14 or r15 is an operand";
+		return "rsp, r11, r14 or r15 is an operand";
 	return NULL;
 }
 
@@ -211,7 +211,7 @@ static const char *judge_memory(const struct judged *j,
 		return "rip-relative";
 	if (o->mem.type == ZYDIS_MEMOP_TYPE_AGEN) /* LEA: no access */
 		return reserved(base) || reserved(index) ?
-			       "computes with rsp, r14 or r15" :
+			       "computes with rsp, r11, r14 or r15" :
 			       NULL;
 	if (is_call(j) && o->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN)
 		return NULL; /* the return address */
@@ -327,10 +327,10 @@ static const char *judge_one(const struct judged *j)
 
 /* As Zydis prints it; %s: a number that is checked by itself. */
 static const char *const look_up[] = {
-	"movzx r9d, r8w", "mov r10, [r15+%s]", "lea r9d, [r9+r9*1]",
-	"mov r11, rcx", "lea r10, [r10+r8*1]", "mov rcx, [r14+r9*8]",
-	"lea rcx, [rcx+r10*1]", "jrcxz 8", "mov rcx, r11", "jmp %s",
-	"mov rcx, r11", "jmp [r14+r9*8+0x08]",
+	"movzx r9d, r8w", "lea r9d, [r9+r9*1]", "mov r10, rcx",
+	"lea r8, [r8+r11*1]", "mov rcx, [r14+r9*8]", "lea rcx, [rcx+r8*1]",
+	"jrcxz 8", "mov rcx, r10", "jmp %s",
+	"mov rcx, r10", "jmp [r14+r9*8+0x08]",
 };
 
 static void print(const struct judged *j, char *line, u64 size)
@@ -358,19 +358,10 @@ static bool look_up_step(const struct bt_block *b, const struct judged *j,
 {
 	char line[128] = "";
 
-	if (n == 1)
-		return j->insn.mnemonic == ZYDIS_MNEMONIC_MOV &&
-		       j->op[0].reg.value == ZYDIS_REGISTER_R10 &&
-		       j->op[1].type == ZYDIS_OPERAND_TYPE_MEMORY &&
-		       j->op[1].mem.base == ZYDIS_REGISTER_R15 &&
-		       j->op[1].mem.index == ZYDIS_REGISTER_NONE &&
-		       j->op[1].mem.disp.value ==
-			       offsetof(struct vcpu, engine) +
-			       offsetof(struct bt_plain, tag_space);
-	if (n == 7)
+	if (n == 6)
 		return j->insn.mnemonic == ZYDIS_MNEMONIC_JRCXZ &&
 		       j->op[0].imm.value.s == 8;
-	if (n == 9)
+	if (n == 8)
 		return j->insn.mnemonic == ZYDIS_MNEMONIC_JMP &&
 		       j->op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
 		       target_of(j, b->exec + at) == bt_stub_miss;
