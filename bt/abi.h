@@ -12,7 +12,7 @@
  *              translated code is interrupted changes this, too
  *   r13        what was counted since the cache was entered: BT_COUNT_*;
  *              v->insn_count is stale inside
- *   r14        the target table (struct bt_target[BT_TARGETS]); never written
+ *   r14        the target table (struct bt_targets); never written
  *   r15        the vcpu page (struct vcpu at 0); never written
  *   rsp        the monitor's stack, 16-byte aligned; never written, except
  *              that `call` of a stub pushes a return address, which the stub
@@ -103,15 +103,16 @@ static inline void bt_uncount(struct vcpu *v, u64 counts)
 /*
  * The table of indirect branch targets, direct-mapped by the low 16 bits of
  * the linear EIP: large and sparse, since a kernel's return addresses spread
- * over megabytes and a miss costs a hundred hits. An entry is live when tag == -(tag_space | eip); a zero tag
- * is never live since tag_space is not 0.
+ * over megabytes and a miss costs a hundred hits. An entry is live when its
+ * tag is -(tag_space | eip); a zero tag is never live since tag_space is not 0.
+ * Two arrays: the index of either is the EIP's without another instruction.
  */
-struct bt_target {
-	u64 tag;
-	u64 exec; /* host address */
-};
-
 #define BT_TARGETS 65536
+
+struct bt_targets {
+	u64 tag[BT_TARGETS];
+	u64 exec[BT_TARGETS]; /* host addresses */
+};
 
 /* gen: 1 to BT_GEN_MAX. mode: bt/block.h. */
 #define BT_GEN_MAX 0x3ffffu

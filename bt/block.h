@@ -132,7 +132,7 @@ struct bt_cache_config {
 	u64 size;
 	void *meta;      /* for block structures: about 2 * size serves */
 	u64 meta_size;
-	struct bt_target *targets; /* BT_TARGETS entries, zeroed; r14 */
+	struct bt_targets *targets; /* zeroed; r14 */
 };
 
 struct bt_cache {

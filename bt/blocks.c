@@ -26,7 +26,7 @@ static struct bt_cache cache;
 static u64 generation;
 static u32 targets_generation;
 
-struct bt_target *bt_target_table;
+struct bt_targets *bt_target_table;
 
 u64 blocks_generation(void)
 {
@@ -45,8 +45,7 @@ static void new_targets_generation(void)
 {
 	if (++targets_generation > BT_GEN_MAX) {
 		targets_generation = 1;
-		memset(bt_target_table, 0,
-		       BT_TARGETS * sizeof(*bt_target_table));
+		memset(bt_target_table, 0, sizeof(*bt_target_table));
 	}
 }
 
@@ -423,14 +422,14 @@ const u8 *blocks_find_in(struct vcpu *v, u32 mode)
 {
 	u32 eip = (u32)v->rip;
 	u64 space = bt_tag_space(targets_generation, mode);
-	const struct bt_target *t = &bt_target_table[eip % BT_TARGETS];
+	u32 index = eip % BT_TARGETS;
 	struct bt_block *b;
 
 	bt_plain(v)->tag_space = space;
 	if (unlikely(bt.env.observe))
 		bt.env.observe(bt.env.observe_ctx);
-	if (t->tag == -(space | eip))
-		return (const u8 *)t->exec;
+	if (bt_target_table->tag[index] == -(space | eip))
+		return (const u8 *)bt_target_table->exec[index];
 	b = find_block(v, mode);
 	if (!b)
 		return NULL;
@@ -461,8 +460,8 @@ void blocks_init(u64 cache_bytes)
 	void *meta = palloc(META_FACTOR * size >> PAGE_SHIFT, PAGE_SIZE);
 	void *exec;
 
-	bt_target_table = palloc(BT_TARGETS * sizeof(*bt_target_table) >>
-				 PAGE_SHIFT, PAGE_SIZE);
+	bt_target_table = palloc(sizeof(*bt_target_table) >> PAGE_SHIFT,
+				 PAGE_SIZE);
 	if (!write || !meta || !bt_target_table ||
 	    !paging_map_exec(write, size, &exec))
 		fatal("too little memory for a translation cache of %llu KiB",

@@ -37,7 +37,7 @@ static void forget_all(struct bt_cache *c)
 	c->order = (struct bt_block **)((u8 *)c->cfg.meta + c->cfg.meta_size);
 	memset(c->hash, 0, sizeof(c->hash));
 	memset(c->frame, 0, sizeof(c->frame));
-	memset(c->cfg.targets, 0, BT_TARGETS * sizeof(*c->cfg.targets));
+	memset(c->cfg.targets, 0, sizeof(*c->cfg.targets));
 }
 
 void bt_cache_init(struct bt_cache *c, const struct bt_cache_config *cfg)
@@ -248,10 +248,11 @@ void bt_cache_isolate(struct bt_block *b)
 
 static void forget_target(struct bt_cache *c, const struct bt_block *b)
 {
-	struct bt_target *t = &c->cfg.targets[b->eip & (BT_TARGETS - 1)];
+	struct bt_targets *t = c->cfg.targets;
+	u32 index = b->eip % BT_TARGETS;
 
-	if (t->exec == (u64)(uintptr_t)b->exec)
-		*t = (struct bt_target){ 0, 0 };
+	if (t->exec[index] == (u64)(uintptr_t)b->exec)
+		t->tag[index] = t->exec[index] = 0;
 }
 
 static void remove_from_frame(struct bt_cache *c, struct bt_frame *f)
@@ -357,12 +358,13 @@ bool bt_cache_frame_tracked(const struct bt_cache *c, u64 gfn)
 
 void bt_cache_target(struct bt_cache *c, u64 tag_space, struct bt_block *b)
 {
+	struct bt_targets *t = c->cfg.targets;
+	u32 index = b->eip % BT_TARGETS;
+
 	if (b->flags & BT_BLOCK_DEAD)
 		return;
-	c->cfg.targets[b->eip & (BT_TARGETS - 1)] = (struct bt_target){
-		.tag = -(tag_space | b->eip),
-		.exec = (u64)(uintptr_t)b->exec,
-	};
+	t->tag[index] = -(tag_space | b->eip);
+	t->exec[index] = (u64)(uintptr_t)b->exec;
 }
 
 const struct bt_map *bt_block_map(const struct bt_block *b, const u8 *exec)

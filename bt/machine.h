@@ -57,7 +57,7 @@ void bt_unwind(void) NORETURN;
 extern const u8 bt_user_loads[], bt_user_loads_end[];
 
 /* r14 of translated code. */
-extern struct bt_target *bt_target_table;
+extern struct bt_targets *bt_target_table;
 
 /* --- fault.c ---------------------------------------------------------- */
 

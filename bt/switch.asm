@@ -11,7 +11,7 @@
 bits 64
 default rel
 
-extern bt_target_table          ; engine.c: struct bt_target[]
+extern bt_target_table          ; engine.c: struct bt_targets *
 extern host_tss                 ; kernel/gdt.c
 %define TSS_RSP0 4
 

@@ -244,7 +244,6 @@ static const struct { u16 offset, bytes; } verify_vcpu_stores[] = {
  */
 static const u8 verify_look_up[] = {
 	0x45, 0x0f, 0xb7, 0xc8,             /* movzx r9d, r8w */
-	0x47, 0x8d, 0x0c, 0x09,             /* lea r9d, [r9 + r9] */
 	0x4c, 0x8b, 0xd1,                   /* mov r10, rcx */
 	0x4f, 0x8d, 0x04, 0x18,             /* lea r8, [r8 + r11] */
 	0x4b, 0x8b, 0x0c, 0xce,             /* mov rcx, [r14 + 8 * r9] */
@@ -253,13 +252,14 @@ static const u8 verify_look_up[] = {
 	0x49, 0x8b, 0xca,                   /* mov rcx, r10 */
 	0xe9, 0, 0, 0, 0,                   /* jmp miss */
 	0x49, 0x8b, 0xca,                   /* hit: mov rcx, r10 */
-	0x43, 0xff, 0x64, 0xce, 0x08,       /* jmp [r14 + 8 * r9 + 8] */
+	0x43, 0xff, 0xa4, 0xce, 0, 0, 8, 0, /* jmp [r14 + 8 * r9 + 80000h] */
 };
 
-enum { LOOK_UP_MISS = 29 }; /* offset of the target */
+enum { LOOK_UP_MISS = 25 }; /* offset of the target */
 /* clang-format on */
 
-_Static_assert(sizeof(struct bt_target) == 16 && BT_TARGETS == 65536 &&
-	       offsetof(struct bt_target, exec) == 8, "verify_look_up[]");
+_Static_assert(BT_TARGETS == 65536 &&
+	       offsetof(struct bt_targets, exec) == 0x80000,
+	       "verify_look_up[]");
 
 #endif

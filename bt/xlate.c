@@ -95,7 +95,7 @@ void gen_exit(struct xlate *x, u32 target, u32 jcc)
 }
 
 /*
- * The entry is at (EIP & 0ffffh) * 16 of the table, and its tag is the negated
+ * The index of the entry is EIP & 0ffffh, and its tag is the negated
  * tag of the target: their sum is zero on a hit. No flag is touched. In line,
  * so that the processor predicts each branch by its own history. The verifier
  * knows this sequence as a whole: verify_look_up[].
@@ -104,14 +104,12 @@ void gen_look_up(struct xlate *x)
 {
 	struct emit *e = &x->e;
 	struct mem entry = { .base = H_14, .index = H_9, .scale = 8 };
-	struct mem twice = { .base = H_9, .index = H_9, .scale = 1 };
 	struct mem tag = { .base = H_8, .index = H_11, .scale = 1 };
 	struct mem sum = { .base = H_CX, .index = H_8, .scale = 1 };
 	u32 hit;
 
 	emit_enc(e, &(struct enc){ .map = 1, .opcode = 0xb7, /* r9d = r8w */
 				   .has_modrm = true, .reg = H_9, .rm = H_8 });
-	emit_lea(e, H_9, twice);
 	emit_mov_wide(e, H_10, H_CX);
 	emit_lea_wide(e, H_8, tag);
 	emit_load_wide(e, H_CX, entry);
@@ -121,7 +119,7 @@ void gen_look_up(struct xlate *x)
 	emit_rel32(e, 0xe9, bt_stub_address(BT_STUB_miss));
 	emit_here(e, hit);
 	emit_mov_wide(e, H_CX, H_10);
-	entry.disp = offsetof(struct bt_target, exec);
+	entry.disp = offsetof(struct bt_targets, exec);
 	emit_enc(e, &(struct enc){ .opcode = 0xff, .has_modrm = true, /* jmp */
 				   .reg = 4, .has_mem = true, .mem = entry });
 	x->done = x->looks_up = true;

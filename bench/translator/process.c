@@ -21,10 +21,10 @@
 
 struct process process;
 
-static struct bt_target targets[BT_TARGETS];
+static struct bt_targets targets;
 static u8 meta[2 * CODE_BYTES];
 
-void test_enter(struct vcpu *v, const u8 *exec, struct bt_target *table,
+void test_enter(struct vcpu *v, const u8 *exec, struct bt_targets *table,
 		u64 host_flags);
 
 /* ---- memory ------------------------------------------------------------- */
@@ -289,7 +289,7 @@ void process_init(void)
 		.write = map(code, 0, CODE_BYTES, PROT_READ | PROT_WRITE),
 		.exec = map(code, near, CODE_BYTES, PROT_READ | PROT_EXEC),
 		.size = CODE_BYTES, .meta = meta, .meta_size = sizeof(meta),
-		.targets = targets,
+		.targets = &targets,
 	});
 	handle(SIGTRAP, on_trap);
 	handle(SIGSEGV, on_fault);
@@ -317,5 +317,5 @@ void process_run(bool single_step)
 	process.ended = false;
 	exec = bt_on_dispatch(process.v);
 	if (exec)
-		test_enter(process.v, exec, targets, single_step ? TF : 0);
+		test_enter(process.v, exec, &targets, single_step ? TF : 0);
 }

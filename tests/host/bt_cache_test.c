@@ -21,14 +21,14 @@ BT_STUBS(X)
 #undef X
 
 static u8 code[CODE_BYTES] ALIGNED(16), meta[2 * CODE_BYTES] ALIGNED(16);
-static struct bt_target targets[BT_TARGETS];
+static struct bt_targets targets;
 static struct bt_cache cache;
 
 static void reset(void)
 {
 	bt_cache_init(&cache, &(struct bt_cache_config){
 		.write = code, .exec = code, .size = sizeof(code),
-		.meta = meta, .meta_size = sizeof(meta), .targets = targets,
+		.meta = meta, .meta_size = sizeof(meta), .targets = &targets,
 	});
 }
 
@@ -145,17 +145,17 @@ static void test_drop(void)
 	c = make(EIP + 32, 0x1020, 0, true);
 	bt_cache_target(&cache, space, a);
 	bt_cache_target(&cache, space, b);
-	CHECK(targets[EIP % BT_TARGETS].exec == (u64)(uintptr_t)a->exec);
-	CHECK(targets[EIP % BT_TARGETS].tag + (space | EIP) == 0);
+	CHECK(targets.exec[EIP % BT_TARGETS] == (u64)(uintptr_t)a->exec);
+	CHECK(targets.tag[EIP % BT_TARGETS] + (space | EIP) == 0);
 	CHECK(bt_cache_drop(&cache, GPA(0x1000 + a->guest_len), 1) == 0);
 	CHECK(bt_cache_drop(&cache, GPA(0xfff), 1) == 0);
 	CHECK(bt_cache_drop(&cache, GPA(0x1000 + a->guest_len - 1), 1) == 1);
 	CHECK(!bt_cache_find(&cache, GPA(0x1000), EIP, 0));
-	CHECK(!targets[EIP % BT_TARGETS].exec);
+	CHECK(!targets.exec[EIP % BT_TARGETS]);
 	CHECK(bt_cache_at(&cache, a->exec) == a, "dead code is still found");
 	CHECK(bt_cache_frame_tracked(&cache, 1));
 	CHECK(bt_cache_drop(&cache, GPA(0x1000), 0x1000) == 1);
-	CHECK(!targets[(EIP + 16) % BT_TARGETS].exec);
+	CHECK(!targets.exec[(EIP + 16) % BT_TARGETS]);
 	CHECK(!bt_cache_frame_tracked(&cache, 1), "self-checking only");
 	CHECK(bt_cache_find(&cache, GPA(0x1020), EIP + 32, 0) == c);
 	bt_cache_drop_block(&cache, c);

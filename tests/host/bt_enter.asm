@@ -12,7 +12,7 @@ stack:	resq 1
 
 section .text
 
-; void test_enter(struct vcpu *v, const u8 *exec, struct bt_target *table,
+; void test_enter(struct vcpu *v, const u8 *exec, struct bt_targets *table,
 ;                 u64 host_flags)
 ; host_flags: more flags to run with (TF).
 test_enter:

@@ -19,10 +19,10 @@
 
 struct sandbox sb;
 
-static struct bt_target targets[BT_TARGETS];
+static struct bt_targets targets;
 static u8 meta[2 * CODE_BYTES];
 
-void test_enter(struct vcpu *v, const u8 *exec, struct bt_target *table,
+void test_enter(struct vcpu *v, const u8 *exec, struct bt_targets *table,
 		u64 host_flags);
 extern const u8 bt_leave[];
 
@@ -373,7 +373,7 @@ void sb_init(void)
 		.write = map(code, 0, CODE_BYTES, PROT_READ | PROT_WRITE),
 		.exec = map(code, near, CODE_BYTES, PROT_READ | PROT_EXEC),
 		.size = CODE_BYTES, .meta = meta, .meta_size = sizeof(meta),
-		.targets = targets,
+		.targets = &targets,
 	});
 	use_fs_and_gs();
 	/* ASan's shadow of low memory, which no test code touches. */
@@ -420,7 +420,7 @@ void sb_native_run(void)
 	const u8 *exec = bt_on_dispatch(sb.native);
 
 	if (exec)
-		test_enter(sb.native, exec, targets, sb.event_at ? TF : 0);
+		test_enter(sb.native, exec, &targets, sb.event_at ? TF : 0);
 }
 
 /* ---- comparison ----------------------------------------------------------- */

@@ -327,10 +327,9 @@ static const char *judge_one(const struct judged *j)
 
 /* As Zydis prints it; %s: a number that is checked by itself. */
 static const char *const look_up[] = {
-	"movzx r9d, r8w", "lea r9d, [r9+r9*1]", "mov r10, rcx",
-	"lea r8, [r8+r11*1]", "mov rcx, [r14+r9*8]", "lea rcx, [rcx+r8*1]",
+	"movzx r9d, r8w", "mov r10, rcx", "lea r8, [r8+r11*1]", "mov rcx, [r14+r9*8]", "lea rcx, [rcx+r8*1]",
 	"jrcxz 8", "mov rcx, r10", "jmp %s",
-	"mov rcx, r10", "jmp [r14+r9*8+0x08]",
+	"mov rcx, r10", "jmp [r14+r9*8+0x80000]",
 };
 
 static void print(const struct judged *j, char *line, u64 size)
@@ -358,10 +357,10 @@ static bool look_up_step(const struct bt_block *b, const struct judged *j,
 {
 	char line[128] = "";
 
-	if (n == 6)
+	if (n == 5)
 		return j->insn.mnemonic == ZYDIS_MNEMONIC_JRCXZ &&
 		       j->op[0].imm.value.s == 8;
-	if (n == 8)
+	if (n == 7)
 		return j->insn.mnemonic == ZYDIS_MNEMONIC_JMP &&
 		       j->op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
 		       target_of(j, b->exec + at) == bt_stub_miss;

@@ -14,8 +14,8 @@ from suite import cost, linux, nano, programs, report, targets  # noqa: E402
 
 TRANSLATOR = BUILD / "bench/translator"
 # Host instructions an operation may take in the cache: exact, so no slack.
-STEPS_MOST = {"nop": 0, "add": 1.2, "cli": 1.2, "sti": 5.2, "call+ret": 17.2,
-              "call+ret indirect": 27.2}
+STEPS_MOST = {"nop": 0, "add": 1.2, "cli": 1.2, "sti": 5.2, "call+ret": 15.2,
+              "call+ret indirect": 23.2}
 
 
 def program(path):
