@@ -263,6 +263,12 @@ class Bochs:
             cwd=self.folder, env={**os.environ, "TERM": "linux"},
             stdin=inner, stdout=inner, stderr=inner, preexec_fn=die_with_us)
         os.close(inner)
+        self.keep_awake()
+
+    def keep_awake(self):
+        """At each HLT Bochs waits a millisecond for its terminal's input,
+        unless there is some. Nobody ever reads it."""
+        os.write(self.terminal, b"\n")
 
     def listen(self):
         self.listener = socket.create_server(("127.0.0.1", 0))
