@@ -168,6 +168,19 @@ void host_idle(const volatile u8 *wake)
 		sti_hlt();
 }
 
+void timer_nap(u64 ticks)
+{
+	u64 until;
+
+	cli();
+	until = rdtsc() + ticks;
+	if (until < shot_at) {
+		shoot(MAX(ticks * PIT_HZ / tsc_hz, 1u));
+		shot_at = until;
+	}
+	sti_hlt();
+}
+
 void timer_init(void)
 {
 	tsc_hz = measure_tsc_hz();

@@ -3,7 +3,13 @@
 #ifndef KERNEL_TIMER_H
 #define KERNEL_TIMER_H
 
+#include "types.h"
+
 /* Measures the TSC (about 40 ms) and takes IRQ 0. */
 void timer_init(void);
+
+/* HLT for about so many TSC ticks, or less: any interrupt ends it. Interrupts
+ * must be on. */
+void timer_nap(u64 ticks);
 
 #endif

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * 16550 driver. An empty transmitter takes a whole FIFO of bytes, so the
- * status register is polled once in 16 bytes, not once a byte. Received bytes
- * that find the ring full are dropped.
+ * status register is polled once in 16 bytes, not once a byte; between two
+ * looks the CPU sleeps where it may. Received bytes that find the ring full
+ * are dropped.
  */
 #include "kernel/uart.h"
 
+#include "kernel/host.h"
 #include "kernel/instr.h"
 #include "kernel/irq.h"
+#include "kernel/timer.h"
 
 enum {
 	UART_DATA = 0, /* DLAB: divisor low */
@@ -29,6 +32,8 @@ enum {
 #define LSR_THRE     0x20
 #define LSR_TEMT     0x40 /* holding and shift registers empty */
 #define FIFO_BYTES   16
+#define BAUD         115200
+#define NAP_LOOKS    1000 /* looks that would take as long as a nap, or less */
 #define POLL_LIMIT   1000000
 #define RING_BYTES   16384 /* a whole packet of gdb's, and the next */
 
@@ -36,6 +41,7 @@ struct uart {
 	u16 port;
 	u8 irq;
 	bool present;
+	bool receiving;
 	unsigned credits; /* bytes that the transmit FIFO surely takes */
 	u8 ring[RING_BYTES];
 	u16 head, tail; /* count on; the place is modulo the size */
@@ -53,7 +59,7 @@ bool host_uart_init(struct uart *u)
 		return false;
 	outb(u->port + UART_IER, 0);
 	outb(u->port + UART_LCR, LCR_DLAB);
-	outb(u->port + UART_DATA, 1); /* 115200 */
+	outb(u->port + UART_DATA, 1); /* BAUD */
 	outb(u->port + UART_IER, 0);
 	outb(u->port + UART_LCR, LCR_8N1);
 	outb(u->port + UART_FCR, FCR_FIFO_ON);
@@ -62,15 +68,27 @@ bool host_uart_init(struct uart *u)
 	return true;
 }
 
+/* The time of a full FIFO, ten bits a byte, where the CPU may sleep, else the
+ * shortest. Returns for how many looks it stands. */
+static unsigned wait_some(const struct uart *u)
+{
+	if (u->receiving && (read_rflags() & EFLAGS_IF)) {
+		timer_nap(host_tsc_hz() * 10 * FIFO_BYTES / BAUD);
+		return NAP_LOOKS;
+	}
+	pause();
+	return 1;
+}
+
 void uart_put(struct uart *u, u8 byte)
 {
 	if (!u->present)
 		return;
-	for (unsigned i = 0; !u->credits && i < POLL_LIMIT; i++) {
+	for (unsigned i = 0; !u->credits && i < POLL_LIMIT;) {
 		if (inb(u->port + UART_LSR) & LSR_THRE)
 			u->credits = FIFO_BYTES;
 		else
-			pause();
+			i += wait_some(u);
 	}
 	if (!u->credits)
 		return; /* stuck: better a lost byte than a hung machine */
@@ -119,6 +137,7 @@ void uart_receive_start(struct uart *u)
 	irq_set_handler(IRQ_VECTOR(u->irq), u == &uart_com1 ? com1_irq : com2_irq);
 	irq_unmask(u->irq);
 	outb(u->port + UART_IER, IER_RX);
+	u->receiving = true;
 }
 
 /* Only this side moves `tail`, only the interrupt moves `head`. */
