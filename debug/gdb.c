@@ -88,8 +88,8 @@ static void tell_stop(struct gdb *g)
 	rsp_bytes(r, &stop.signal, 1);
 	tell_reason(g, &stop);
 	rsp_text(r, "thread:1;");
-	tell_register(g, g->ops->reg_pc);
-	tell_register(g, g->ops->reg_sp);
+	for (unsigned i = 0; i < g->ops->told_count; i++)
+		tell_register(g, g->ops->told[i]);
 	rsp_send(r);
 }
 

@@ -34,7 +34,11 @@ struct gdb_ops {
 	unsigned (*reg_size)(void *ctx, unsigned reg);
 	void (*reg_read)(void *ctx, unsigned reg, u8 *buf);
 	bool (*reg_write)(void *ctx, unsigned reg, const u8 *buf);
-	unsigned reg_pc, reg_sp; /* told with every stop */
+	unsigned reg_pc;
+	/* Told with every stop: what gdb looks at after a step, so that it need
+	 * not ask for all. */
+	const unsigned *told;
+	unsigned told_count;
 	/* Bytes moved: short where there is nothing. */
 	u64 (*read)(void *ctx, bool phys, u64 addr, void *buf, u64 size);
 	u64 (*write)(void *ctx, bool phys, u64 addr, const void *buf, u64 size);

@@ -28,6 +28,8 @@ unsigned regs_count(void);
 unsigned regs_size(unsigned n); /* bytes */
 const char *regs_name(unsigned n);
 unsigned regs_find(const char *name); /* regs_count(): there is none */
+/* What gdb wants to know after a step: numbers, and how many. */
+const unsigned *regs_told(unsigned *count);
 void regs_read(const struct regs *r, unsigned n, u8 *buf);
 /* False: read-only, or a value that the guest could not have. */
 bool regs_write(const struct regs *r, unsigned n, const u8 *buf);

@@ -102,6 +102,19 @@ unsigned regs_find(const char *name)
 	return n;
 }
 
+/* By both names: gdb takes the one that fits its architecture. */
+const unsigned *regs_told(unsigned *count)
+{
+	static const char *const names[] = { "rip", "rsp", "rbp", "eflags",
+					     "eip", "esp", "ebp" };
+	static unsigned told[ARRAY_SIZE(names)];
+
+	*count = ARRAY_SIZE(names);
+	for (unsigned i = 0; i < *count; i++)
+		told[i] = regs_find(names[i]);
+	return told;
+}
+
 static void add(const char *text)
 {
 	size_t n = strlen(text);

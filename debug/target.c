@@ -255,7 +255,7 @@ void target_init(void)
 	};
 	target_ops.reg_count = regs_count();
 	target_ops.reg_pc = regs_find("rip");
-	target_ops.reg_sp = regs_find("rsp");
+	target_ops.told = regs_told(&target_ops.told_count);
 	target_ops.ram_bytes = dbg.vm->gpm.size;
 	target_ops.target_xml = regs_xml(&target_ops.target_xml_size);
 }

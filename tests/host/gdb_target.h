@@ -169,7 +169,7 @@ static void t_put(void *ctx, u8 byte)
 
 static struct gdb_ops t_ops = {
 	t_running, t_pause, t_resume, t_why, 0, t_reg_size, t_reg_read,
-	t_reg_write, 0, 0, t_read, t_write, MIB(2), t_stop_add, t_stop_remove,
+	t_reg_write, 0, NULL, 0, t_read, t_write, MIB(2), t_stop_add, t_stop_remove,
 	t_stops_clear, t_reset, t_kill, t_describe, t_monitor, t_interrupted,
 	NULL, 0,
 };
@@ -189,7 +189,7 @@ static void target_reset(void)
 	t.why = (struct gdb_stop){ GDB_SIGTRAP, 0, 0 };
 	t_ops.reg_count = regs_count();
 	t_ops.reg_pc = regs_find("rip");
-	t_ops.reg_sp = regs_find("rsp");
+	t_ops.told = regs_told(&t_ops.told_count);
 	t_ops.target_xml = regs_xml(&t_ops.target_xml_size);
 	gdb_init(&t.gdb, &t_ops, NULL, t_put);
 }

@@ -230,7 +230,9 @@ static void whole_set(void)
 static void running(void)
 {
 	target_reset();
-	expect("?", "T05thread:1;10:0010000000000000;7:0000000000000000;");
+	expect("?", "T05thread:1;10:0010000000000000;7:0000000000000000;"
+		    "6:0000000000000000;11:02000000;30:00100000;2c:00000000;"
+		    "2d:00000000;");
 	expect("c", "");
 	CHECK(t.running && t.how == GDB_CONTINUE, "not let run");
 	t.sent = 0;
@@ -258,7 +260,8 @@ static void running(void)
 	expect("c2000", "");
 	CHECK(t.v.rip == 0x2000, "not gone there");
 	expect("vCtrlC", "OK|T02thread:1;10:0020000000000000;"
-			 "7:0000000000000000;");
+			 "7:0000000000000000;6:0000000000000000;11:02000000;"
+			 "30:00200000;2c:00000000;2d:00000000;");
 	expect("S05;3000", "");
 	CHECK(t.v.rip == 0x3000 && t.how == GDB_STEP, "signal");
 	t.sent = 0;
