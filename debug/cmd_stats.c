@@ -212,12 +212,15 @@ static u32 classes_named(const struct args *a)
 	return set;
 }
 
-/* Newest last, with the time in microseconds before now. */
+/* Newest last, with the time in microseconds before now. What happens while
+ * they are printed is not noted, or the ring would move under us. */
 static void print_events(u64 count)
 {
 	u64 now = host_tsc(), hz = host_tsc_hz();
+	u32 classes = ring_classes;
 	const struct ring_entry *e;
 
+	ring_classes = 0;
 	for (u64 i = MIN(count, RING_SIZE); i--;) {
 		e = ring_last((unsigned)i);
 		if (e)
@@ -227,6 +230,7 @@ static void print_events(u64 count)
 				       ring_event_name(e->event), (ull)e->a,
 				       (ull)e->b);
 	}
+	ring_classes = classes;
 }
 
 void cmd_trace(const struct args *a)
