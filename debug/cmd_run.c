@@ -42,9 +42,11 @@ void cmd_step(const struct args *a)
 	if (!args_count(a, 1, 1, &count))
 		return;
 	debugger_pause(GDB_SIGINT);
+	vm_clock_release(dbg.vm);
 	for (u64 i = 0; i < MIN(count, STEPS_MAX); i++)
 		if (!vm_step(dbg.vm) || vm_stop_due(dbg.vm))
 			break;
+	vm_clock_hold(dbg.vm);
 	if (vm_stop_due(dbg.vm))
 		vm_stop_taken(dbg.vm);
 	say_where();

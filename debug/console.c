@@ -55,7 +55,10 @@ static void pause_page(void)
 	u8 key;
 
 	put("-- more: space, Enter for a line, q to stop --");
+	vm_clock_hold(dbg.vm);
 	key = wait_key();
+	if (dbg.state != DEBUG_STANDING)
+		vm_clock_release(dbg.vm);
 	put("\r                                              \r");
 	discard = key == 'q' || key == CTRL_C || key == ESCAPE;
 	shown = key == '\r' || key == '\n' ? shown - 1 : 0;

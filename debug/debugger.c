@@ -17,6 +17,7 @@ struct debugger dbg;
 
 static void stand(u8 signal, u8 kinds, u64 at)
 {
+	vm_clock_hold(dbg.vm);
 	dbg.state = DEBUG_STANDING;
 	dbg.why = (struct gdb_stop){ signal, kinds, at };
 }
@@ -45,6 +46,7 @@ static void settle(void)
 void debugger_resume(enum gdb_resume how, u64 start, u64 end)
 {
 	settle();
+	vm_clock_release(dbg.vm);
 	vm_step_over(dbg.vm);
 	dbg.range_start = how == GDB_STEP_RANGE ? start : 0;
 	dbg.range_end = how == GDB_STEP_RANGE ? end : 0;

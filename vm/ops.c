@@ -122,7 +122,7 @@ static void ops_mode_changed(void *ctx, unsigned what)
 
 static u64 ops_host_tsc(void *ctx)
 {
-	return vm_now(ctx);
+	return vm_host_now(ctx);
 }
 
 static u8 ops_intr_ack(void *ctx)

@@ -41,8 +41,7 @@ void vm_feed_serial(struct vm *vm)
 static void arm_deadline(struct vm *vm)
 {
 	u64 deadline = board_deadline(vm->board);
-
-	u64 timer = MIN(deadline, vm->wake_at);
+	u64 timer = MIN(vm_host_time(vm, deadline), vm->wake_at);
 
 	if (vm->config.icount)
 		vm->v->insn_stop = MIN(deadline, vm_digest_next(vm));

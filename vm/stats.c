@@ -100,9 +100,11 @@ void vm_stats_update(const struct vm *vm)
 
 	if (engine->update_counters)
 		engine->update_counters(vm->v);
-	if (!vm->config.icount)
+	if (!vm->config.icount) {
+		total = vm_now(vm) - vm->guest_start; /* not while held */
 		counters[CNT_KERNEL_INSNS] =
 			vm->v->insn_count - counters[CNT_INTERPRETED];
+	}
 	counters[CNT_TSC_MONITOR] = total - counters[CNT_TSC_GUEST] -
 				    counters[CNT_TSC_IDLE];
 }

@@ -12,20 +12,7 @@
 #include "lib/switches.h"
 #include "log.h"
 
-/* With icount: a round figure near a real CPU's pace, so that timers fit. */
-#define ICOUNT_HZ 100000000ull
-
 static struct vm the_vm;
-
-u64 vm_now(const struct vm *vm)
-{
-	return vm->config.icount ? vm->v->insn_count : host_tsc();
-}
-
-u64 vm_tsc_hz(const struct vm *vm)
-{
-	return vm->config.icount ? ICOUNT_HZ : host_tsc_hz();
-}
 
 static u64 board_now(void *ctx)
 {

@@ -73,8 +73,10 @@ struct vm {
 	struct walk_mode mode;     /* walk_mode_of(v), kept by mode changes */
 	const struct engine *last; /* engine of the last entry */
 	u64 armed;                 /* the board's deadline that was seen last */
-	u64 wake_at;               /* the debugger's; ~0: none */
+	u64 wake_at;               /* the debugger's, host time; ~0: none */
 	u64 timer_at;              /* what the host timer is set to */
+	u64 held_since;            /* host time; 0: the guest runs */
+	u64 lag;                   /* guest time is so far behind the host's */
 	struct serial_held held;
 	u64 tsc_start;   /* host TSC at the start of vm_run() */
 	u64 guest_start; /* guest time then */
@@ -94,9 +96,19 @@ enum vm_end vm_run(struct vm *vm, u32 *status);
 
 const char *vm_end_text(enum vm_end end);
 
-/* Time that the guest sees, in TSC ticks (or instructions, with icount). */
+/*
+ * vm/clock.c: time in TSC ticks, or instructions with icount. The guest's
+ * stands still while the guest is held; its TSC is the host's time plus
+ * v->tsc_offset, which takes that into account.
+ */
 u64 vm_now(const struct vm *vm);
 u64 vm_tsc_hz(const struct vm *vm);
+u64 vm_host_now(const struct vm *vm);
+/* When the host's clock will show it if the guest runs on from now. */
+u64 vm_host_time(const struct vm *vm, u64 guest_time);
+/* The guest does not run from here on, or runs again; twice is as once. */
+void vm_clock_hold(struct vm *vm);
+void vm_clock_release(struct vm *vm);
 
 /* vm/ops.c: the interpreter's way to memory, ports and time. */
 extern const struct emu_ops vm_emu_ops;

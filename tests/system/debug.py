@@ -175,6 +175,28 @@ def user(engine, on, slow):
         bench.wait_for("user 14")
 
 
+def standstill(engine, on, slow):
+    """Guest time does not run while the guest is held, by gdb or by the
+    monitor's console: no gap in the TSC, no second lost, no ticks at once."""
+    with Bench("standstill", "clockwatch", engine, on, slow) as bench:
+        bench.gdb("""
+            tbreak middle
+            continue
+            shell sleep 2
+            stepi
+            shell sleep 1
+            detach
+        """)
+        bench.wait_for("penumbra: end: the guest wrote its exit status status 0")
+        saw = re.search(rb"^saw tick (\d+) longest (\d+) whole (\d+) "
+                        rb"seconds (\d+)", bench.text, re.M)
+        tick, longest, whole, seconds = map(int, saw.groups())
+    # A busy host may take the CPU from us for a while: that counts.
+    assert longest < 50 * tick, f"{longest / tick:.0f} ticks at once"
+    assert abs(seconds - whole / tick / 100) < 2, \
+        f"{seconds} s by the clock, {whole / tick / 100:.1f} s by the TSC"
+
+
 def stopped_at(job, where, mode):
     def test(engine, on, slow):
         with Bench(job, "debugee", engine, on, slow, append=job,
@@ -420,7 +442,7 @@ def kernel(engine, on, slow):
 
 SESSIONS = {
     "session": session, "hundred": hundred, "watch": watchpoints,
-    "user": user, "modes": modes, "steps": steps, "own": own_debugging,
+    "user": user, "modes": modes, "standstill": standstill, "steps": steps, "own": own_debugging,
     "physical": physical, "fault-steps": fault_steps, "kernel": kernel,
     "interrupt-halt": stopped_at("halt", "halt_for_ever",
                                  r"protected mode, CPL 0"),
