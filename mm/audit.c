@@ -129,15 +129,27 @@ static void check_upper(struct audit *a, const struct spage *p, unsigned i)
 	check_leaf(a, p, i, r, gfn);
 }
 
-/* Not present in hardware means not present for the guest. */
+/* Not present in hardware means not present for the guest, and that it cannot
+ * become present unseen. */
 static void check_unmade(struct audit *a, const struct spage *p, unsigned i)
 {
 	u64 e = spage_table(a->s, p)[i];
 
-	if (a->s->empty && e != a->s->empty)
-		expect(a, !e && !p->role.direct &&
-			  !(table_entry_read(a->s, p, i) & PTE_P), p, i,
-		       "not present, but it is for the guest");
+	if (!a->s->empty || e == a->s->empty)
+		return;
+	expect(a, !e && !p->role.direct &&
+		  !(table_entry_read(a->s, p, i) & PTE_P), p, i,
+	       "not present, but it is for the guest");
+	expect(a, !p->unsync, p, i, "not present in a table that is not traced");
+}
+
+/* An unsync page's record is the one of its guest table. */
+static bool unsync_right(const struct shadow *s, const struct spage *p)
+{
+	const struct unsync *u = &s->unsync[p->unsync - 1];
+
+	return p->unsync <= UNSYNC_MAX && u->used && u->gfn == p->gfn &&
+	       p->role.level == 1;
 }
 
 /* Does it point to a table of ours, or to the guest's memory? */
@@ -180,7 +192,7 @@ static void check_page(struct audit *a, const struct spage *p)
 	expect(a, p->role.direct || p->unsync ||
 	       track_has(a->s->track, TRACK_SHADOW, p->gfn), p, 0,
 	       "not traced");
-	expect(a, !p->unsync || p->role.level == 1, p, 0, "unsync upper table");
+	expect(a, !p->unsync || unsync_right(a->s, p), p, 0, "wrongly unsync");
 }
 
 /* Do the root's pages belong to the tables that the guest loaded? */

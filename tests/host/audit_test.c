@@ -70,7 +70,7 @@ static void reset(u64 trap_bit)
 {
 	struct shadow_config c = {
 		.gpm = &g, .root_kind = SHADOW_ROOT_PAE, .pool_pages = 64,
-		.nx = true, .trap_bit = trap_bit,
+		.nx = true, .trap_bit = trap_bit, .unsync = true,
 	};
 	u8 *ram = palloc(FRAMES, MIB(2));
 
@@ -141,31 +141,64 @@ static void unmade_absent(void) { rmap_clear(s, spage_slot(s, table(), RW));
 				  *leaf(RW) = 0; }
 static void lost_link(void) { *link_entry() = s->tables_hpa.a | PTE_P; }
 
+/* --- and in a table that is out of sync ------------------------------- */
+
+static void unsync(void)
+{
+	CHECK(unsync_begin(s, PT), "not taken out of sync");
+	put_entry(PT, RW, (u64)SPARE << PAGE_SHIFT | 0x67);
+	put_entry(PT, CODE, 0);
+}
+
+static struct unsync *record(void) { return &s->unsync[table()->unsync - 1]; }
+
+static void late(void) { unsync(); } /* old, as a TLB may be: no mistake */
+static void change_missed(void) { unsync(); record()->seen[RW] =
+				  (u64)SPARE << PAGE_SHIFT | 0x67; }
+static void removal_missed(void) { unsync(); record()->seen[CODE] = 0; }
+static void absent_shown(void) { unsync(); spage_table(s, table())[SLOTS - 1] = 0; }
+static void other_record(void) { unsync(); table()->unsync++; }
+static void record_freed(void) { unsync(); record()->used = false; }
+static void record_moved(void) { unsync(); record()->gfn = SPARE; }
+static void neither(void) { unsync(); table()->unsync = 0; }
+static void upper_unsync(void) { unsync(); directory()->unsync = table()->unsync; }
+
 static const struct {
 	const char *name;
 	void (*plant)(void);
 	bool traps; /* shows only where unmade entries trap */
+	bool right; /* no mistake at all */
 } mistakes[] = {
-	{ "another frame", another_frame, false },
-	{ "a read-only page is writable", write_allowed, false },
-	{ "a supervisor page is the user's", user_allowed, false },
-	{ "NX is lost", fetch_allowed, false },
-	{ "a clean page is writable", dirty_unseen, false },
-	{ "translated code is writable", code_writable, false },
-	{ "ROM is writable", rom_writable, false },
-	{ "the guest's entry is gone", stale, false },
-	{ "the guest's entry maps another frame", moved, false },
-	{ "the shadow of another table", other_table, false },
-	{ "a large page over a tracked frame", large_tracked, false },
-	{ "a large page of another frame", large_elsewhere, false },
-	{ "an entry is not in the reverse map", unlisted, false },
-	{ "entries are miscounted", miscounted, false },
-	{ "a shadowed table is not traced", untraced, false },
-	{ "a table in use is free", freed, false },
-	{ "the root is another's", wrong_root, false },
-	{ "a table grants what its parent does not", granting, false },
-	{ "present for the guest, absent in hardware", unmade_absent, true },
-	{ "an entry leads nowhere", lost_link, false },
+	{ "another frame", another_frame, false, false },
+	{ "a read-only page is writable", write_allowed, false, false },
+	{ "a supervisor page is the user's", user_allowed, false, false },
+	{ "NX is lost", fetch_allowed, false, false },
+	{ "a clean page is writable", dirty_unseen, false, false },
+	{ "translated code is writable", code_writable, false, false },
+	{ "ROM is writable", rom_writable, false, false },
+	{ "the guest's entry is gone", stale, false, false },
+	{ "the guest's entry maps another frame", moved, false, false },
+	{ "the shadow of another table", other_table, false, false },
+	{ "a large page over a tracked frame", large_tracked, false, false },
+	{ "a large page of another frame", large_elsewhere, false, false },
+	{ "an entry is not in the reverse map", unlisted, false, false },
+	{ "entries are miscounted", miscounted, false, false },
+	{ "a shadowed table is not traced", untraced, false, false },
+	{ "a table in use is free", freed, false, false },
+	{ "the root is another's", wrong_root, false, false },
+	{ "a table grants what its parent does not", granting, false, false },
+	{ "present for the guest, absent in hardware", unmade_absent, true, false },
+	{ "an entry leads nowhere", lost_link, false, false },
+	{ "out of sync and old", late, false, true },
+	{ "out of sync, old and trapping", late, true, true },
+	{ "out of sync: a change is missed", change_missed, false, false },
+	{ "out of sync: a removal is missed", removal_missed, false, false },
+	{ "out of sync: an absent entry does not trap", absent_shown, true, false },
+	{ "out of sync: another's record", other_record, false, false },
+	{ "out of sync: the record is free", record_freed, false, false },
+	{ "out of sync: the record of another table", record_moved, false, false },
+	{ "neither traced nor out of sync", neither, false, false },
+	{ "an upper table is out of sync", upper_unsync, false, false },
 };
 
 int main(void)
@@ -185,7 +218,8 @@ int main(void)
 		      mistakes[i].name);
 		mistakes[i].plant();
 		wrong = shadow_audit(s, &mode);
-		CHECK(wrong, "not found: %s", mistakes[i].name);
+		CHECK(!wrong == mistakes[i].right, "%s: %u found",
+		      mistakes[i].name, wrong);
 		found += !!wrong;
 		spoilt[i].s = s;
 		spoilt[i].ram = g.base;
