@@ -8,6 +8,8 @@ import re
 from penumbra_lib.guest import Guest
 from penumbra_lib.session import run_guest
 
+from .audit import OPTION, audited
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GUEST = ROOT / "build/guest"
 READY, END = "PENUMBRA-GUEST-READY", "BENCH-END"
@@ -64,7 +66,7 @@ def run(on, engine, percent, options="", workloads=True):
     jobs = f"bench:{percent},poweroff" if workloads else "poweroff"
     guest = Guest("linux", GUEST / "vmlinuz-686", GUEST / "initrd-bench.gz",
                   f"pentest={jobs}", MEMORY)
-    marks = "" if engine == "bare" else f"marks=on {options}".strip()
+    marks = "" if engine == "bare" else f"marks=on {OPTION} {options}"
     out = run_guest(guest, engine, on, timeout=TIMEOUT, options=marks,
                     dialog=[("expect", READY)] +
                     [("expect", END)] * workloads)
@@ -72,6 +74,7 @@ def run(on, engine, percent, options="", workloads=True):
     if out.missed:
         raise ValueError(f"Linux, {engine} on {on}: never seen: {out.missed},"
                          f" {out.end} {out.message}\n{log[-1500:]}")
+    audited(out)
     return {"boot_seconds": out.span(READY),
             "boot_ticks": out.tick_span(READY),
             "timeline": timeline(log), "workloads": parse(log),

@@ -8,6 +8,8 @@ import re
 from penumbra_lib.guest import Guest
 from penumbra_lib.session import run_guest
 
+from .audit import OPTION, audited
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "build/bench/guest"
 TIMEOUT = 600
@@ -69,10 +71,11 @@ def run(on, engine, form="", budget=None):
     guest = Guest("multiboot", IMAGES / f"{image}.elf", memory="32M",
                   append=f"budget={budget or BUDGET[on]}{words}")
     out = run_guest(guest, engine, on, timeout=TIMEOUT,
-                    options="" if engine == "bare" else "marks=on")
+                    options="" if engine == "bare" else f"marks=on {OPTION}")
     if out.end != "exit-port" or out.status:
         raise ValueError(f"nanobench, {engine} on {on}: {out.end}, status "
                          f"{out.status} {out.message}")
+    audited(out)
     return parse(out.log.decode(errors="replace").replace("\r", ""))
 
 

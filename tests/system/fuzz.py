@@ -4,7 +4,7 @@ in any way, or hang; the monitor must neither panic nor give up."""
 from penumbra_lib.guest import Guest
 from penumbra_lib.session import run_guest
 
-from .case import BUILD, Case, keep_log
+from .case import AUDIT, BUILD, Case, check_audit, keep_log
 
 SEEDS = (12, 13, 15)
 USER_ROUNDS, KERNEL_ROUNDS = 600, 40
@@ -16,8 +16,9 @@ QEMUS_FAULT = "virtual-8086"  # its IRET at CPL 3; told in one line, and a stop
 def run(seed):
     guest = Guest("multiboot", BUILD / "guest/tests/fuzz.elf", memory="32M",
                   append=f"{seed} {USER_ROUNDS} {KERNEL_ROUNDS}")
-    out = run_guest(guest, "bt", "qemu", timeout=SECONDS)
+    out = run_guest(guest, "bt", "qemu", timeout=SECONDS, options=AUDIT)
     log = keep_log(f"fuzz-{seed}", out.log)
+    check_audit(out, "bt", log)
     said = f"{out.end}, status {out.status} {out.message} (see {log})"
     assert out.end != "panic", said
     if out.end == "stopped":

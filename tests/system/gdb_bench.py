@@ -13,10 +13,11 @@ import tempfile
 import threading
 import time
 
-from penumbra_lib.guest import MIB, Guest, guest_iso
+from penumbra_lib.gdb import Stub
+from penumbra_lib.guest import MIB, Guest, GuestError, guest_iso
 from penumbra_lib.machines import MACHINES
 
-from .case import BUILD, ROOT, keep_log
+from .case import AUDIT, BUILD, ROOT, keep_log
 
 HERE = pathlib.Path(__file__).parent
 TESTS = BUILD / "guest/tests"
@@ -40,7 +41,8 @@ class Bench:
         self.guest = guest or Guest("multiboot", self.image, append=append,
                                     memory=memory)
         self.engine, self.on, self.cpu = engine, on, cpu
-        self.options = f"on-exit=qemu {'gdb=com2' if com2 else ''} {options}"
+        self.options = f"on-exit=qemu {AUDIT} " \
+            f"{'gdb=com2' if com2 else ''} {options}"
         self.port = free_port() if com2 else None
         self.reboot = reboot
         self.text = b""
@@ -61,7 +63,30 @@ class Bench:
         self.wait_for("guest entry")
         return self
 
+    def audit(self):
+        """The shadow tables are right, whether the guest has ended or not."""
+        if self.engine == "interp" or b"penumbra: panic:" in self.text:
+            return
+        said = []
+        try:
+            if b"penumbra: end: " not in self.text:
+                Stub(self.port).ask("audit", said.append)
+        except GuestError:
+            pass  # it was about to end
+        said = "".join(said)
+        if not said:
+            self.wait_for("penumbra-json: ", 20)
+            self.wait_for("}\r\n", start=self.text.rfind(b"penumbra-json: "))
+            said = self.text.decode(errors="replace")
+        assert re.search(r'audit: 0 diff|"audit": 0}', said), \
+            f"audit: {said[-900:]}"
+
     def __exit__(self, kind, value, trace):
+        try:
+            if kind is None:
+                self.audit()
+        except AssertionError as why:
+            kind, value = AssertionError, why
         self.done = True
         self.reader.join()
         self.machine.stop()

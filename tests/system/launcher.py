@@ -5,7 +5,7 @@ import pathlib
 import subprocess
 import tempfile
 
-from .case import BUILD, ROOT, Case
+from .case import AUDIT, BUILD, ROOT, Case
 
 HELLO = str(BUILD / "guest/tests/hello.elf")
 
@@ -27,12 +27,13 @@ def report():
         path = pathlib.Path(folder) / "r.json"
         status(0, "run", "--engine", "bt", "--multiboot", HELLO, "--report",
                str(path), "--expect", "sum 5050", "--log",
-               f"{folder}/log")
+               f"{folder}/log", "--monitor", AUDIT)
         data = json.loads(path.read_text())
         log = (pathlib.Path(folder) / "log").read_text()
     assert "sum 5050" in log, "the log misses the guest's text"
     assert data["end"] == "exit-port" and data["status"] == 0, data["end"]
     assert data["stats"]["blocks_translated"] > 0, "no statistics"
+    assert data["stats"]["audit"] == 0, "differences in the audit"
 
 
 def compare():
@@ -44,12 +45,13 @@ def compare():
 
 def compare_json():
     done = launch("compare", "--json", "--engines", "bare,bt", "--multiboot",
-                  HELLO, "--expect", "sum 5050")
+                  HELLO, "--expect", "sum 5050", "--monitor", AUDIT)
     assert done.returncode == 0, done.stderr[-500:]
     rows = json.loads(done.stdout)
     assert rows["bare"]["spans"]["sum 5050"]["seconds_ratio"] == 1, rows
     assert rows["bt"]["spans"]["end"]["seconds"] > 0, rows["bt"]["spans"]
     assert rows["bt"]["stats"]["engine"] == "bt", rows["bt"]["stats"]
+    assert rows["bt"]["stats"]["audit"] == 0, "differences in the audit"
 
 
 def iso():

@@ -7,7 +7,7 @@ import tempfile
 from penumbra_lib.guest import MONITOR, Guest, write_iso
 from penumbra_lib.session import STOP_LINE, machine_memory, run_iso
 
-from .case import BUILD, Case, keep_log
+from .case import AUDIT, BUILD, Case, check_audit, keep_log
 from .guest import VMX
 from .linux import boot, linux
 
@@ -41,7 +41,8 @@ def hello(engine, cpu, firmware, first):
     guest = Guest("multiboot", BUILD / "guest/tests/hello.elf", memory="32M")
     with tempfile.TemporaryDirectory(prefix="penumbra-vmx-") as folder:
         iso = pathlib.Path(folder) / "vmx.iso"
-        write_iso(iso, [*first, *guest.hosted_config(engine, "on-exit=qemu")],
+        write_iso(iso, [*first, *guest.hosted_config(
+            engine, f"on-exit=qemu {AUDIT}")],
                   {"/boot/penumbra.elf": MONITOR, **guest.files()})
         return run_iso(iso, "bochs", machine_memory(guest, engine), True,
                        timeout=120, cpu=cpu, firmware=firmware)
@@ -55,6 +56,7 @@ def chosen(name, asked, cpu, firmware, first, engine, reason):
     assert out.status == 0 and b"sum 5050" in out.log, \
         f"{out.end}, status {out.status} (see {log})"
     assert out.stats and out.stats["engine"] == engine, f"see {log}"
+    check_audit(out, engine, log)
 
 
 def refused(name, cpu, firmware, first, reason):

@@ -17,6 +17,7 @@ from .session import machine_memory
 
 SIM = ROOT / "build" / "sim"
 LINE = re.compile(rb"penumbra-(digest|pages): ([^\r\n]*)\r?\n")
+AUDIT = re.compile(rb'"audit": (\d+)')  # at the end of a whole run
 WORDS = re.compile(rb"penumbra: (?:PANIC|stopped|end)[^\r\n]*")
 
 REGISTERS = ("eip", "eflags", "eax", "ecx", "edx", "ebx", "esp", "ebp", "esi",
@@ -109,7 +110,7 @@ class Stream:
             return SimMachine(guest, words, plant)
         iso = pathlib.Path(self.folder.name) / "guest.iso"
         guest_iso(iso, guest, self.engine, " ".join(
-            ["on-exit=qemu time=icount", *words, options]))
+            ["on-exit=qemu time=icount audit=1", *words, options]))
         return MACHINES[on](iso, machine_memory(guest, self.engine),
                             self.folder.name)
 
@@ -150,6 +151,10 @@ class Stream:
         said = WORDS.findall(self.rest)
         if said:
             self.words = said[-1].decode(errors="replace")
+        audit = AUDIT.search(self.rest)
+        if audit and int(audit.group(1)):
+            raise GuestError(f"{self.engine}: {int(audit.group(1))} shadow "
+                             "entries are not what the guest's tables say")
 
     def close(self):
         self.machine.stop()
