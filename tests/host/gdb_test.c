@@ -160,6 +160,8 @@ static const struct {
 	{ "Z5,0,1", "E01" }, { "Z2,0,0", "E01" }, { "Z0,x,1", "E01" },
 	{ "Z2,ffffffffffffffff,2", "E01" }, { "Z", "E01" }, { "z0", "E01" },
 	{ "z2,2000,4", "OK" }, { "z2,2000,4", "OK" }, { "z0,1000,1", "OK" },
+	{ "Z3,3000,1", "OK" }, { "z3,3000,1", "OK" }, { "Z1,3000,1", "OK" },
+	{ "z1,3000,1", "OK" }, { "Z4,3000,1", "OK" }, { "z4,3000,1", "OK" },
 	/* threads, session */
 	{ "Hg0", "OK" }, { "Hc-1", "OK" }, { "Hg1", "OK" }, { "Hg2", "E01" },
 	{ "Hx1", "E01" }, { "Hc-2", "E01" }, { "T1", "OK" }, { "T2", "E01" },
@@ -179,6 +181,9 @@ static const struct {
 	{ "qSearch:memory:x", "E01" },
 	/* transfers */
 	{ "qXfer:threads:read::0,22", "m<?xml version=\"1.0\"?><threads><thr" },
+	{ "qXfer:memory-map:read::0,28",
+	  "m<?xml version=\"1.0\"?><memory-map><memory" },
+	{ "qXfer:memory-map:read::0", "E01" },
 	{ "qXfer:features:read:other.xml:0,10", "E00" },
 	{ "qXfer:features:read:target.xml:zz", "E01" },
 	{ "qXfer:features:read:target.xml:ffffff,10", "l" },
@@ -250,6 +255,18 @@ static void running(void)
 	t.sent = 0;
 	gdb_stopped(&t.gdb);
 	CHECK(!t.sent, "told twice");
+	expect_start("vCont;t:1", "T05watch:2000;"); /* it stands anyway */
+	t.running = true;
+	expect_start("vCont;t:1", "T02");
+	CHECK(!t.running, "runs on");
+	expect("vCont;c:1", "");
+	CHECK(t.running && t.how == GDB_CONTINUE, "vCont;c");
+	expect("C05;1000", "");
+	CHECK(t.v.rip == 0x1000 && t.running && t.how == GDB_CONTINUE, "C");
+	expect("C05", "");
+	CHECK(t.v.rip == 0x1000 && t.running, "C where it is");
+	expect("s", "");
+	CHECK(t.running && t.how == GDB_STEP, "s");
 	expect("vCont;r1000,1010:1", "");
 	CHECK(t.how == GDB_STEP_RANGE && t.start == 0x1000 && t.end == 0x1010,
 	      "range");

@@ -4,7 +4,6 @@ import pathlib
 import re
 import subprocess
 import tempfile
-import time
 
 from .case import BUILD, Case
 from .debug_monitor import TESTS as MONITOR
@@ -202,19 +201,18 @@ def stopped_at(job, where, mode):
         with Bench(job, "debugee", engine, on, slow, append=job,
                    options="") as bench:
             bench.wait_for("worked")
-            time.sleep(1)
-            said = bench.gdb_interrupted("""
+            bench.wait_for("sum ", start=bench.text.index(b"worked"))
+            said = bench.gdb("""
                 info symbol $pc
                 p 6 * 7
-                echo go on...\\n
+                python interrupt_after(0.5)
                 continue
                 info symbol $pc
                 info threads
-                echo once more...\\n
                 continue
                 p 7 * 8
                 detach
-            """, 2)
+            """)
             has(said, where, r"= 42$", r"SIGINT", where, mode, r"SIGINT",
                 r"= 56$", r"detached")
     return test
@@ -401,11 +399,11 @@ def kernel(engine, on, slow):
         bench.wait_for("T start_kernel\r\n")
         at = int(re.search(rb"^([0-9a-f]{8}) T start_kernel", bench.text,
                            re.M).group(1), 16)
-        said = bench.gdb_interrupted("""
-            echo idle...\\n
+        said = bench.gdb("""
+            python interrupt_after(0.5)
             continue
             info threads
-        """, 1)
+        """)
         has(said, r"SIGINT", r"protected mode, CPL [03], 32-bit code, paged")
         bench.type("for i in 1 2 3 4 5 6; do sleep 2; busybox true; done\r")
         said = bench.gdb(f"""

@@ -6,7 +6,6 @@ gdb_side.py, beside this file."""
 import contextlib
 import pathlib
 import re
-import signal
 import socket
 import subprocess
 import tempfile
@@ -131,25 +130,6 @@ class Bench:
             stderr=subprocess.STDOUT, text=True, errors="replace")
         self.said += done.stdout
         return done.stdout
-
-    def gdb_interrupted(self, script, marks, seconds=60):
-        """As gdb(), with a ^C a second after each line that ends in ..."""
-        gdb = subprocess.Popen(
-            self.command(script), cwd=ROOT, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            errors="replace")
-        killer = threading.Timer(seconds * self.slow, gdb.kill)
-        killer.start()
-        said = ""
-        for line in gdb.stdout:
-            said += line
-            if line.endswith("...\n"):
-                threading.Timer(1, gdb.send_signal, [signal.SIGINT]).start()
-        gdb.wait()
-        killer.cancel()
-        self.said += said
-        assert said.count("...\n") == marks, f"gdb stopped early\n{said[-800:]}"
-        return said
 
 
 def has(said, *patterns):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What the tests' gdb runs of Python: sessions too long for a list of
 commands. Sourced by gdb, which provides the module gdb."""
+import signal
+import threading
 import time
 
 import gdb
@@ -27,6 +29,17 @@ def hundred():
         met.append(pc())
     right = met == [first + 4 * n for n in range(FUNCTIONS)]
     print(f"met {len(set(met))} of {FUNCTIONS}{' in order' * right}")
+
+
+def interrupt_after(seconds):
+    """A ^C so long after each time that the guest is let run."""
+    main = threading.main_thread().ident
+
+    def resumed(_event):
+        threading.Timer(seconds, signal.pthread_kill,
+                        (main, signal.SIGINT)).start()
+
+    gdb.events.cont.connect(resumed)
 
 
 def walk(count):
