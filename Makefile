@@ -29,7 +29,7 @@ CFLAGS := $(COMMON) -O2 -ffreestanding -fno-pic -fno-pie -fno-stack-protector -f
 .SUFFIXES:
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all test hosttests check run deps guest clean
+.PHONY: all test hosttests check check-switches run deps guest clean
 all: $O/penumbra.elf $O/penumbra.iso
 
 $O/penumbra.elf: linker.ld $(OBJ)
@@ -124,6 +124,10 @@ run: deps
 check: deps
 	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) all guest guests hosttests bench-parts $O/sim
 	$(Q)tests/run.py
+
+# The tests of translated code with each optimisation switched off: an hour.
+check-switches: all guest guests $O/sim
+	$(Q)tests/run.py --without each
 
 hosttests: $(T:%=$O/host/%_test)
 

@@ -5,6 +5,7 @@ One GRUB configuration boots either the monitor with the guest's files as
 modules, or (engine `bare`) the guest itself. Each module's string says what
 it is; the monitor's own command line says how to run it.
 """
+import os
 import pathlib
 import re
 import shutil
@@ -20,6 +21,10 @@ MIB = 1 << 20
 MARK_ENTRY = ["rdmsr -v tsc 0x10", "serial --unit=0 --speed=115200",
               "terminal_output serial", 'echo "guest entry: tsc 0x$tsc"',
               "terminal_output console"]
+
+
+# In the environment: options for the monitor of every guest.
+MORE_OPTIONS = "PENUMBRA_OPTIONS"
 
 
 class GuestError(Exception):
@@ -68,6 +73,7 @@ class Guest:
 
     def hosted_config(self, engine, options):
         size = f"mem={self.memory // MIB}M"
+        options = f"{os.environ.get(MORE_OPTIONS, '')} {options}".strip()
         lines = [f"multiboot2 /boot/penumbra.elf engine={engine} {size} "
                  f"{options}".rstrip(),
                  f"module2 /guest/image {self.kind} {self.append}".rstrip()]
