@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What can be checked without running anything: layers, headers."""
+import re
 import subprocess
 
 from .case import ROOT, Case, command
@@ -25,6 +26,20 @@ def headers_alone():
     assert not bad, "\n".join(bad)
 
 
+def commands_known():
+    """Each command of the monitor is in the documentation and in a test."""
+    names = re.findall(r"^\tX\((\w+), ", (ROOT / "debug/monitor.h").read_text(),
+                       re.M)
+    page = (ROOT / "docs/debugging.md").read_text()
+    tests = (ROOT / "tests/system/debug_monitor.py").read_text()
+    for name in names:
+        assert re.search(rf"^\|.*`{name}\b.*\|", page, re.M), \
+            f"{name} is not in docs/debugging.md"
+        assert re.search(rf"\b{name}\b", tests), f"nothing tests {name}"
+    assert len(names) > 15, names
+
+
 def cases():
+    yield Case("static/commands", commands_known)
     yield Case("static/layers", command, ["tools/check-layers"], 60)
     yield Case("static/headers", headers_alone)
