@@ -35,9 +35,11 @@ const u8 *bt_on_interp(struct vcpu *v)
 	const u8 *exec;
 
 	count(CNT_CALLOUTS);
-	ring_add(RING_CALLOUT, v->rip, 0);
-	emu_step(bt.env.emu);
-	bt_mode_note_callout(&bt.env.emu->insn);
+	if (!fast_return(v)) {
+		ring_add(RING_CALLOUT, v->rip, 0);
+		emu_step(bt.env.emu);
+		bt_mode_note_callout(&bt.env.emu->insn);
+	}
 	exec = bt_on_dispatch(v);
 	cost_end(COST_INTERP, start);
 	return exec;

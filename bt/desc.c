@@ -42,6 +42,10 @@ static u64 ldt[LDT_ENTRIES] ALIGNED(4096);
 /* Host view of the page that holds the start of the guest's GDT. */
 static const u8 *gdt_page;
 
+/* The segments that desc_sync() last found installed, while they still are. */
+static struct segment settled[SEG_GS + 1];
+static bool is_settled;
+
 /* The window as it was when its entries were installed. */
 static u64 gdt_seen[GDT_WINDOW];
 static unsigned outside_count; /* of `installed`: not in the window */
@@ -49,6 +53,7 @@ static unsigned outside_count; /* of `installed`: not in the window */
 void desc_init(void)
 {
 	installed_count = outside_count = 0;
+	is_settled = false;
 	memset(gdt_seen, 0, sizeof(gdt_seen));
 	gdt_page = NULL;
 	gdt_set_ldt(ldt, (u32)sizeof(ldt) - 1);
@@ -130,6 +135,7 @@ static void drop(struct installed *in)
 {
 	*real_entry(in->sel) = 0;
 	table_changed = true;
+	is_settled = false;
 	outside_count -= !in_window(in->sel);
 	*in = installed[--installed_count];
 }
@@ -217,16 +223,24 @@ static void window_changed(unsigned i, u64 raw)
 	gdt_seen[i] = raw;
 }
 
+struct any64 { u64 x; } PACKED;
+
 /* The usual case in few instructions, on every way to user code. */
 static bool window_same(void)
 {
 	const struct dtable *r = &bt.env.v->gdtr;
 	u32 offset = r->base & ~PAGE_MASK;
+	const struct any64 *now;
+	u64 differ = 0;
 
 	if (!gdt_page || offset > PAGE_SIZE - sizeof(gdt_seen) ||
 	    r->limit < sizeof(gdt_seen) - 1)
 		return false;
-	return !memcmp(gdt_page + offset + 8, gdt_seen + 1, sizeof(gdt_seen) - 8);
+	now = (const struct any64 *)(gdt_page + offset);
+#pragma GCC unroll 32
+	for (unsigned i = 1; i < GDT_WINDOW; i++)
+		differ |= now[i].x ^ gdt_seen[i];
+	return !differ;
 }
 
 /* Bring the window's entries up to date: the null entry, 0, never is one. */
@@ -264,10 +278,29 @@ static bool sync_segment(enum sreg seg)
 	return in && same_hidden(&in->seg, s);
 }
 
+/* Nothing has changed since all was found in place. */
+static bool still_settled(void)
+{
+	const struct segment *now = bt.env.v->seg;
+	u64 differ = 0;
+
+	if (!is_settled || outside_count || !window_same())
+		return false;
+#pragma GCC unroll 6
+	for (int seg = SEG_ES; seg <= SEG_GS; seg++)
+		differ |= (now[seg].base ^ settled[seg].base) |
+			  (now[seg].limit ^ settled[seg].limit) |
+			  (now[seg].ar ^ settled[seg].ar) |
+			  (now[seg].sel ^ settled[seg].sel);
+	return !differ;
+}
+
 bool *desc_sync(void)
 {
 	unsigned before;
 
+	if (likely(still_settled()))
+		return &table_changed;
 	sync_window();
 	drop_changed();
 	do { /* a full list is emptied on the way: then once more */
@@ -276,6 +309,8 @@ bool *desc_sync(void)
 			if (!sync_segment((enum sreg)seg))
 				return NULL;
 	} while (installed_count < before);
+	memcpy(settled, bt.env.v->seg, sizeof(settled));
+	is_settled = true;
 	return &table_changed;
 }
 

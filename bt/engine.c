@@ -8,6 +8,7 @@
 #include "bt/bt.h"
 
 #include "bt/desc.h"
+#include "bt/fast.h"
 #include "bt/machine.h"
 #include "kernel/instr.h"
 #include "kernel/irq.h"
@@ -173,10 +174,27 @@ static bool bt_can_run(const struct vcpu *v)
 static enum emu_result step(void)
 {
 	u64 start = cost_start();
-	enum emu_result result = emu_step(bt.env.emu);
+	enum emu_result result = EMU_OK;
 
+	if (!fast_entry(bt.env.v))
+		result = emu_step(bt.env.emu);
 	cost_end(COST_STEP, start);
 	return result;
+}
+
+static enum emu_result deliver(const struct event *ev)
+{
+	if (fast_deliver(bt.env.v, ev))
+		return EMU_OK;
+	return emu_deliver(bt.env.emu, ev);
+}
+
+static void poll_events(void)
+{
+	struct event ev;
+
+	if (emu_take_event(bt.env.emu, &ev))
+		deliver(&ev);
 }
 
 /* What guest code was left for. */
@@ -186,7 +204,7 @@ static enum emu_result handle_leave(void)
 
 	bt.leave = LEAVE_NONE;
 	if (why == LEAVE_EVENT)
-		return emu_deliver(bt.env.emu, &bt.event);
+		return deliver(&bt.event);
 	return why == LEAVE_STEP ? step() : EMU_OK;
 }
 
@@ -216,7 +234,7 @@ static void run_until_exit(struct vcpu *v, struct vcpu_exit *exit)
 {
 	exit->reason = EXIT_ATTENTION;
 	for (;;) {
-		emu_poll_events(bt.env.emu);
+		poll_events();
 		if (v->activity == ACT_SHUTDOWN) {
 			exit->reason = EXIT_SHUTDOWN;
 			return;

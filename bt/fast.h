@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Short ways for the commonest callouts. Each does one instruction wholly, but
- * for EIP and the count, or returns false and has done nothing: then the
- * interpreter does it.
+ * Short ways for the commonest callouts and events. Each does one instruction
+ * or event wholly, or returns false and has done nothing: then the interpreter
+ * does it. Segment loads leave EIP and the count to their caller.
  */
 #ifndef BT_FAST_H
 #define BT_FAST_H
 
 #include "bt/block.h"
+#include "cpu/emu.h"
 
 /* MOV and POP to DS, ES, FS, GS. */
 bool fast_is_segment_load(const struct insn *i, u32 mode);
@@ -15,5 +16,15 @@ bool fast_is_segment_load(const struct insn *i, u32 mode);
 bool fast_load_segment(struct vcpu *v, const struct insn *i, bool *steady);
 /* The interpreter has just done such a load. */
 void fast_note_segment(const struct vcpu *v, const struct insn *i);
+
+/*
+ * An event, as emu_deliver() would have it (fast_trap.c). False: nothing has
+ * been done.
+ */
+bool fast_deliver(struct vcpu *v, const struct event *ev);
+/* The instruction at EIP, if it is INT n or SYSENTER; if it is IRETD or SYSEXIT,
+ * at CPL 0. */
+bool fast_entry(struct vcpu *v);
+bool fast_return(struct vcpu *v);
 
 #endif

@@ -329,7 +329,7 @@ static void report_debug(struct emu *e, const struct event *ev)
 	e->ops->mode_changed(e->ctx, MODE_DR);
 }
 
-static void count_event(const struct event *ev)
+void event_note(const struct event *ev)
 {
 	ring_add(RING_DELIVER, ev->vector, ev->has_error ? ev->error : 0);
 	if (ev->kind == EV_INTR)
@@ -358,6 +358,6 @@ bool event_deliver_once(struct emu *e, const struct event *ev, u64 rip)
 				       !deliver_protected(e, ev, rip)) {
 		return false;
 	}
-	count_event(ev);
+	event_note(ev);
 	return true;
 }

@@ -125,6 +125,9 @@ enum emu_result emu_step_as(struct emu *e, const struct insn *insn);
  */
 bool emu_poll_events(struct emu *e);
 
+/* The same but for the delivery: *ev is taken from where it was pending. */
+bool emu_take_event(struct emu *e, struct event *ev);
+
 /* Would emu_poll_events() deliver something now? */
 bool emu_event_ready(const struct vcpu *v);
 

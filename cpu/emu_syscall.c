@@ -8,6 +8,7 @@
  */
 #include "cpu/cpuid.h"
 #include "cpu/emu_internal.h"
+#include "cpu/event.h"
 #include "cpu/segment.h"
 
 #define AR_FLAT (AR_P | AR_S | AR_WRITE | AR_ACCESSED | AR_G)

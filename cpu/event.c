@@ -121,24 +121,33 @@ bool emu_event_ready(const struct vcpu *v)
 	return trap_ready(v) || nmi_ready(v) || intr_ready(v);
 }
 
-bool emu_poll_events(struct emu *e)
+bool emu_take_event(struct emu *e, struct event *ev)
 {
 	struct vcpu *v = e->v;
-	struct event ev = { .vector = VEC_DB, .kind = EV_EXCEPTION };
 
 	if (!emu_event_ready(v))
 		return false;
+	*ev = (struct event){ .vector = VEC_DB, .kind = EV_EXCEPTION };
 	if (trap_ready(v)) {
 		/* as it stands */
 	} else if (nmi_ready(v)) {
 		v->nmi_pending = 0;
 		v->nmi_blocked = 1;
-		ev.vector = VEC_NMI;
-		ev.kind = EV_NMI;
+		ev->vector = VEC_NMI;
+		ev->kind = EV_NMI;
 	} else {
-		ev.vector = e->ops->intr_ack(e->ctx);
-		ev.kind = EV_INTR;
+		ev->vector = e->ops->intr_ack(e->ctx);
+		ev->kind = EV_INTR;
 	}
+	return true;
+}
+
+bool emu_poll_events(struct emu *e)
+{
+	struct event ev;
+
+	if (!emu_take_event(e, &ev))
+		return false;
 	emu_deliver(e, &ev);
 	return true;
 }

@@ -36,11 +36,18 @@ bool far_gate64(struct emu *e, bool call, u16 sel, const struct desc *d);
 /* event_deliver_once() in IA-32e mode, but for what is the same in all modes. */
 bool event_deliver_long(struct emu *e, const struct event *ev, u64 rip);
 
+/* Handlers that an engine may call by itself, at an instruction boundary: they
+ * change nothing before they are sure, and leave RIP to e->rip_next. */
+bool op_sysenter(struct emu *e);
+bool op_sysexit(struct emu *e);
+
 /* EXT, and the error code that names the event's gate. */
 u32 event_ext(const struct event *ev);
 u32 event_idt_error(const struct event *ev);
 /* RFLAGS as pushed. */
 u64 event_flags_image(const struct vcpu *v, const struct event *ev);
+/* It has been delivered: for the ring and the statistics. */
+void event_note(const struct event *ev);
 /* RIP and RFLAGS of the handler; the interrupted code's traps are gone. */
 void event_enter_handler(struct emu *e, u64 rip, u64 clear);
 

@@ -17,6 +17,7 @@
 	X(forgive)  /* and stores again, when they meet no trace */       \
 	X(sites)    /* callouts are decoded once for each place */        \
 	X(fast)     /* callouts that need no interpreter */               \
+	X(traps)    /* nor do events, INT n and IRET */                   \
 	X(rdtsc)    /* RDTSC in the translation cache */                  \
 	X(tlb)      /* the monitor keeps translations for itself */       \
 	X(prefetch) /* a hidden fault fills its neighbours */             \
