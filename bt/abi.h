@@ -44,6 +44,15 @@
 #include "cpu/vcpu.h"
 
 /*
+ * What a data segment register holds, for gen_segments.c: the complement of
+ * its selector (0: nothing is known), where its descriptor is, and the negative
+ * of each half of that.
+ */
+struct bt_held {
+	u32 not_sel, at, minus_low, minus_high;
+};
+
+/*
  * Plain data of the translator, laid over v->engine[]. Plain: any value here
  * is at worst another guest state or a missed translation.
  */
@@ -63,6 +72,7 @@ struct bt_plain {
 	u64 tag_space;
 	u64 ind_branches; /* look-ups in the target table */
 	u64 ind_misses;   /* of them, those that failed */
+	struct bt_held held[SEG_GS + 1]; /* by enum sreg */
 };
 
 _Static_assert(sizeof(struct bt_plain) <= sizeof(((struct vcpu *)0)->engine),

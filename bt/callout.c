@@ -7,6 +7,7 @@
  */
 #include "bt/fast.h"
 #include "bt/machine.h"
+#include "bt/segments.h"
 #include "bt/xlate.h"
 #include "lib/cost.h"
 #include "lib/counters.h"
@@ -38,6 +39,7 @@ const u8 *bt_on_interp(struct vcpu *v)
 	if (!fast_return(v)) {
 		ring_add(RING_CALLOUT, v->rip, 0);
 		emu_step(bt.env.emu);
+		segments_check(v);
 		bt_mode_note_callout(&bt.env.emu->insn);
 	}
 	exec = bt_on_dispatch(v);
@@ -205,6 +207,7 @@ static void interpret(struct vcpu *v, struct site *s)
 	u64 next = v->rip + s->insn.len;
 
 	emu_step_as(bt.env.emu, &s->insn);
+	segments_check(v);
 	if (s->segment && v->rip == next)
 		fast_note_segment(v, &s->insn);
 	bt_mode_note_callout(&s->insn);
@@ -226,6 +229,7 @@ static void do_callout(struct vcpu *v, struct site *s, const u8 *ret,
 	}
 	mode = bt_mode_of(v);
 	emu_step(e);
+	segments_check(v);
 	if (v->rip == rip + e->insn.len)
 		note_site(s, ret, mode, &e->insn);
 	bt_mode_note_callout(&e->insn);

@@ -10,6 +10,7 @@
 #include "bt/desc.h"
 #include "bt/fast.h"
 #include "bt/machine.h"
+#include "bt/segments.h"
 #include "kernel/instr.h"
 #include "kernel/irq.h"
 #include "lib/cost.h"
@@ -176,17 +177,23 @@ static enum emu_result step(void)
 	u64 start = cost_start();
 	enum emu_result result = EMU_OK;
 
-	if (!fast_entry(bt.env.v))
+	if (!fast_entry(bt.env.v)) {
 		result = emu_step(bt.env.emu);
+		segments_check(bt.env.v);
+	}
 	cost_end(COST_STEP, start);
 	return result;
 }
 
 static enum emu_result deliver(const struct event *ev)
 {
+	enum emu_result result;
+
 	if (fast_deliver(bt.env.v, ev))
 		return EMU_OK;
-	return emu_deliver(bt.env.emu, ev);
+	result = emu_deliver(bt.env.emu, ev);
+	segments_check(bt.env.v);
+	return result;
 }
 
 static void poll_events(void)
@@ -260,6 +267,7 @@ static void bt_run(struct vcpu *v, struct vcpu_exit *exit)
 	if (!bt.root.a)
 		bt_mode_changed(v, MODE_CR3 | MODE_PAGING | MODE_OTHER);
 	blocks_look_around();
+	segments_check(v); /* the debugger may have changed them */
 	run_until_exit(v, exit);
 }
 

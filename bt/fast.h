@@ -15,7 +15,7 @@ bool fast_is_segment_load(const struct insn *i, u32 mode);
 /* *steady: bt_mode_of() is what it was. */
 bool fast_load_segment(struct vcpu *v, const struct insn *i, bool *steady);
 /* The interpreter has just done such a load. */
-void fast_note_segment(const struct vcpu *v, const struct insn *i);
+void fast_note_segment(struct vcpu *v, const struct insn *i);
 
 /*
  * An event, as emu_deliver() would have it (fast_trap.c). False: nothing has

@@ -8,8 +8,10 @@
 #include "bt/fast.h"
 
 #include "bt/machine.h"
+#include "bt/segments.h"
 #include "cpu/segment.h"
 #include "lib/string.h"
+#include "lib/switches.h"
 
 struct memo {
 	u64 raw;  /* the descriptor, as it stands in its table; 0: unused */
@@ -71,20 +73,28 @@ static bool read_selector(const struct vcpu *v, const struct insn *i, u16 *sel)
 	return true;
 }
 
-static bool find_segment(const struct vcpu *v, u16 sel, struct segment *seg)
+/* *raw: the descriptor; 0: none. */
+static bool find_segment(const struct vcpu *v, u16 sel, struct segment *seg,
+			 u64 *raw)
 {
 	const struct memo *m = memo_slot(sel);
-	u64 raw;
 
+	*raw = 0;
 	if (sel_is_null(sel)) {
 		seg_make_null(seg, sel);
 		return true;
 	}
 	if (m->seg.sel != sel || m->cpl != v->cpl ||
-	    !read_descriptor(v, sel, &raw) || raw != m->raw)
+	    !read_descriptor(v, sel, raw) || *raw != m->raw)
 		return false;
 	*seg = m->seg;
 	return true;
+}
+
+static void note_held(struct vcpu *v, enum sreg seg, u64 raw)
+{
+	if (switch_on(SWITCH_reload))
+		segments_note(v, seg, raw);
 }
 
 /* Does bt_mode_of() see no difference? */
@@ -97,17 +107,19 @@ bool fast_load_segment(struct vcpu *v, const struct insn *i, bool *steady)
 {
 	struct segment *home = &v->seg[i->opnd[0].reg], seg;
 	u16 sel;
+	u64 raw;
 
-	if (!read_selector(v, i, &sel) || !find_segment(v, sel, &seg))
+	if (!read_selector(v, i, &sel) || !find_segment(v, sel, &seg, &raw))
 		return false;
 	*steady = alike(home, &seg);
 	*home = seg;
+	note_held(v, (enum sreg)i->opnd[0].reg, raw);
 	if (i->op == OP_POP_SREG)
 		v->gpr[R_SP] = (u32)(v->gpr[R_SP] + 4);
 	return true;
 }
 
-void fast_note_segment(const struct vcpu *v, const struct insn *i)
+void fast_note_segment(struct vcpu *v, const struct insn *i)
 {
 	const struct segment *seg = &v->seg[i->opnd[0].reg];
 	struct memo *m = memo_slot(seg->sel);
@@ -116,4 +128,5 @@ void fast_note_segment(const struct vcpu *v, const struct insn *i)
 	if (sel_is_null(seg->sel) || !read_descriptor(v, seg->sel, &raw))
 		return;
 	*m = (struct memo){ .raw = raw, .cpl = v->cpl, .seg = *seg };
+	note_held(v, (enum sreg)i->opnd[0].reg, raw);
 }

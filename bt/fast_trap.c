@@ -10,6 +10,7 @@
 #include "bt/fast.h"
 
 #include "bt/machine.h"
+#include "bt/segments.h"
 #include "cpu/event.h"
 #include "lib/switches.h"
 #include "mm/gtlb.h"
@@ -323,6 +324,7 @@ static bool return_outward(struct vcpu *v, const u32 *frame,
 	v->gpr[R_SP] = frame[3];
 	v->cpl = 3;
 	seg_drop_privileged(v);
+	segments_check(v);
 	return true;
 }
 

@@ -223,7 +223,7 @@ bool gen_mov_sreg(struct xlate *x)
 	struct mem sel, m;
 
 	if (i->opcode != 0x8c)
-		return false;
+		return gen_load_sreg(x);
 	sel = vcpu_mem(offsetof(struct vcpu, seg) +
 		       offsetof(struct segment, sel) +
 		       i->reg * (u32)sizeof(struct segment));

@@ -41,6 +41,7 @@ static const struct rule rules[OP_COUNT] = {
 	/* System state that the cache may touch */
 	GEN(CLI, cli), GEN(STI, sti), GEN(PUSHF, pushf), GEN(POPF, popf),
 	GEN(CLD, cld), GEN(STD, std), GEN(RDTSC, rdtsc), GEN(MOV_SREG, mov_sreg),
+	GEN(POP_SREG, pop_sreg),
 	GEN_ENDS(MOV_CR, mov_cr),
 	/* Control flow */
 	GEN_ENDS(JMP, jmp), GEN_ENDS(JCC, jcc), GEN_ENDS(JCXZ, loop),

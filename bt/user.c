@@ -7,6 +7,7 @@
  */
 #include "bt/desc.h"
 #include "bt/machine.h"
+#include "bt/segments.h"
 #include "cpu/emu_fpu.h"
 #include "kernel/gdt.h"
 #include "kernel/instr.h"
@@ -37,8 +38,10 @@ static void save_segments(const struct host_frame *f)
 	};
 
 	for (int seg = SEG_ES; seg <= SEG_GS; seg++)
-		if (now[seg] != v->seg[seg].sel)
+		if (unlikely(now[seg] != v->seg[seg].sel)) {
 			desc_reload((enum sreg)seg, now[seg]);
+			segments_check(v);
+		}
 }
 
 static void user_save(const struct host_frame *f)

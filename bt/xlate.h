@@ -109,7 +109,7 @@ void finish_count(struct xlate *x);
 	X(push) X(pop) X(leave) X(push_sreg)                              \
 	X(jmp) X(jcc) X(loop) X(call) X(call_ind) X(jmp_ind) X(ret)       \
 	X(cli) X(sti) X(pushf) X(popf) X(cld) X(std) X(mov_cr)            \
-	X(mov_sreg) X(rdtsc)
+	X(mov_sreg) X(load_sreg) X(pop_sreg) X(rdtsc)
 
 #define X(name) bool gen_##name(struct xlate *x);
 GENERATORS(X)

@@ -4,7 +4,7 @@
  * states, usual and not, either both end alike, or the short way has refused
  * and has changed nothing.
  * LINKS: lib kernel cpu mm
- * SRCS: bt/fast_trap.c
+ * SRCS: bt/fast_trap.c bt/segments.c
  */
 #include "bt/fast.h"
 #include "bt/machine.h"
