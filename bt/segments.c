@@ -47,13 +47,14 @@ void segments_note(struct vcpu *v, enum sreg seg, u64 raw)
 	u16 sel = v->seg[seg].sel;
 	gva_t at;
 
-	segments_check(v);
+	if (v->gdtr.base != gdtr.base || v->gdtr.limit != gdtr.limit)
+		segments_check(v);
+	noted[seg] = v->seg[seg];
 	if (sel_is_null(sel) || (sel & ERR_TI) || v->cpl ||
 	    !seg_desc_find(v, sel, &at)) {
 		forget(v, seg);
 		return;
 	}
-	noted[seg] = v->seg[seg];
 	bt_plain(v)->held[seg] = (struct bt_held){
 		.not_sel = ~(u32)sel, .at = (u32)at.a,
 		.minus_low = 0 - (u32)raw,
