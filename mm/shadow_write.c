@@ -201,22 +201,37 @@ static u64 entry_at(const struct shadow *s, gpa_t gpa, bool wide)
 		      *(const volatile u32 *)at;
 }
 
+/* Is every page of the frame a leaf table, and stays in use? */
+static bool all_plain(const struct shadow *s, const struct spage *p, u32 value)
+{
+	unsigned format = p ? p->role.format : 0;
+
+	if (!p || guard_on(s))
+		return false;
+	for (; p; p = spage_next(s, p))
+		if (p->role.level != 1 || p->role.format != format ||
+		    nearly_too_often(p, value))
+			return false;
+	return true;
+}
+
 /* Nothing on this way asks for a flush, so shadow_enter() is not needed. */
 bool shadow_store32(struct shadow *s, gpa_t gpa, u32 value)
 {
 	struct spage *p = spage_first(s, gpa.a >> PAGE_SHIFT);
+	u64 before, now;
 	unsigned i;
-	u64 before;
 	bool wide;
 
-	if (!p || p->role.level != 1 || (gpa.a & 3) || guard_on(s) ||
-	    nearly_too_often(p, value) || spage_next(s, p))
+	if ((gpa.a & 3) || !all_plain(s, p, value))
 		return false;
 	wide = p->role.format != WALK_32BIT;
 	before = entry_at(s, gpa, wide);
 	*(volatile u32 *)(s->gpm->base + gpa.a) = value;
-	if (slots_of(p, (gpa.a & ~PAGE_MASK) >> (wide ? 3 : 2), &i))
-		leaf_written(s, p, i, before, entry_at(s, gpa, wide));
+	now = entry_at(s, gpa, wide);
+	for (; p; p = spage_next(s, p))
+		if (slots_of(p, (gpa.a & ~PAGE_MASK) >> (wide ? 3 : 2), &i))
+			leaf_written(s, p, i, before, now);
 	return true;
 }
 
