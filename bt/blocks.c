@@ -385,14 +385,32 @@ static struct bt_block *cut_block(const struct vcpu *v,
 	return cut && block_fits(v, cut) ? cut : NULL;
 }
 
+/*
+ * The block at an address whose mapping is recorded, as a link to it would find
+ * it: no walk. It is missing from the target table only because another address
+ * took its place there.
+ */
+static struct bt_block *find_recorded(u32 eip, u32 mode)
+{
+	struct bt_block *b;
+	gpa_t gpa;
+
+	if (bt.env.icount || !codemap_gpa(eip, &gpa))
+		return NULL;
+	b = bt_cache_find(&cache, gpa, eip, mode);
+	return b && !b->tail_len ? b : NULL;
+}
+
 static struct bt_block *find_block(struct vcpu *v, u32 mode)
 {
 	u32 eip = (u32)v->rip;
-	struct bt_block *b;
+	struct bt_block *b = find_recorded(eip, mode);
 	struct walk w;
 	bool made;
 
 	count(CNT_DISPATCHES);
+	if (b)
+		return b;
 	drop_cut();
 	if (!walk_code(eip, true, &w))
 		return NULL;
