@@ -16,6 +16,7 @@
 #include "lib/cost.h"
 #include "lib/counters.h"
 #include "lib/ring.h"
+#include "lib/switches.h"
 #include "log.h"
 
 /* A hidden fault that comes back this often was not filled: our bug. */
@@ -172,15 +173,39 @@ static bool bt_can_run(const struct vcpu *v)
 	return v->activity != ACT_SHUTDOWN;
 }
 
+/*
+ * A REP into a traced page is a page that is put to other use: after its first
+ * bytes nobody traces it any more, and translated code goes on. Where that does
+ * not get on by itself the interpreter does many iterations at once. RF, which
+ * stands between iterations, is what translated code never shows.
+ */
+static enum emu_result interpret(struct vcpu *v)
+{
+	static u64 rip, left;
+	struct emu *e = bt.env.emu;
+	enum emu_result result;
+
+	e->one_piece = switch_on(SWITCH_pieces) && !bt.env.icount &&
+		       bt_can_translate(v) &&
+		       !(v->rip == rip && v->gpr[R_CX] == left);
+	result = emu_step(e);
+	if (e->one_piece && e->repeat) {
+		rip = v->rip;
+		left = v->gpr[R_CX];
+		v->rflags &= ~EFLAGS_RF;
+	}
+	e->one_piece = false;
+	segments_check(v);
+	return result;
+}
+
 static enum emu_result step(void)
 {
 	u64 start = cost_start();
 	enum emu_result result = EMU_OK;
 
-	if (!fast_entry(bt.env.v)) {
-		result = emu_step(bt.env.emu);
-		segments_check(bt.env.v);
-	}
+	if (!fast_entry(bt.env.v))
+		result = interpret(bt.env.v);
 	cost_end(COST_STEP, start);
 	return result;
 }

@@ -18,6 +18,7 @@
 	X(sites)    /* callouts are decoded once for each place */        \
 	X(fast)     /* callouts that need no interpreter */               \
 	X(traps)    /* nor do events, INT n and IRET */                   \
+	X(pieces)   /* of a REP the interpreter does but what must be */  \
 	X(reload)   /* segments loaded again, in the translation cache */ \
 	X(rdtsc)    /* RDTSC in the translation cache */                  \
 	X(tlb)      /* the monitor keeps translations for itself */       \
