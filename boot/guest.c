@@ -222,6 +222,17 @@ static const char *start_debugger(struct vm *vm)
 	return debugger_start(vm, &config);
 }
 
+/* What was in the modules is in the guest's memory now: their room, but for a
+ * last page that may hold something else, is given back. */
+static void release_modules(void)
+{
+	for (unsigned i = 0; i < boot_info.module_count; i++) {
+		const struct boot_module *m = &boot_info.modules[i];
+
+		palloc_free(host_virt(HPA(m->start)), m->bytes >> PAGE_SHIFT);
+	}
+}
+
 u8 guest_run(void)
 {
 	struct guest_image image = { .cmdline = "" };
@@ -238,6 +249,7 @@ u8 guest_run(void)
 		why = start_debugger(vm);
 	if (why)
 		fatal("%s", why);
+	release_modules();
 	log_info("guest entry: %llu MiB, eip %#llx, tsc %llu",
 		 (unsigned long long)vm->gpm.size >> 20,
 		 (unsigned long long)vm->v->rip,

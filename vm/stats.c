@@ -59,7 +59,8 @@ static unsigned audit(const struct vm *vm)
 	return shadow_audit(vm->shadow, &mode);
 }
 
-/* Pages of the monitor's own, without its image. */
+/* Memory that is in use but not the guest's: image, boot data and the first
+ * MiB included. */
 static u64 monitor_bytes(const struct vm *vm)
 {
 	u64 used = palloc_total_bytes() - palloc_free_bytes();
