@@ -27,7 +27,7 @@
 #include "vmx/vmx.h"
 
 #define DEFAULT_MEM   MIB(256)
-#define DEFAULT_CACHE MIB(8)
+#define DEFAULT_CACHE MIB(4) /* Linux and its shell: 3 MiB */
 #define MONITOR_MEM   MIB(48) /* kept back when mem= is not given */
 #define SMALLEST_MEM  MIB(4)
 

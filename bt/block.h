@@ -130,7 +130,7 @@ struct bt_cache_config {
 	u8 *write;       /* the code arena, writable mapping */
 	const u8 *exec;  /* the same, executable mapping */
 	u64 size;
-	void *meta;      /* for block structures: about 2 * size serves */
+	void *meta;      /* for block structures: about 3 * size serves */
 	u64 meta_size;
 	struct bt_targets *targets; /* zeroed; r14 */
 };

@@ -469,7 +469,7 @@ const u8 *blocks_find(struct vcpu *v)
 
 /* --- start --------------------------------------------------------------- */
 
-#define META_FACTOR 2 /* bytes of block structures a byte of code */
+#define META_FACTOR 3 /* bytes of block structures a byte of code, in Linux */
 
 void blocks_init(u64 cache_bytes)
 {
