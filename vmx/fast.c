@@ -78,6 +78,8 @@ static bool load_cr3(u64 value)
 {
 	if (!vcpu_long_mode(vmx.env.v))
 		value = (u32)value;
+	else
+		vmx_state_flatten_stack();
 	return !(value >> vmx.mode.maxphyaddr) &&
 	       control_load_cr3(vmx.env.emu, value);
 }

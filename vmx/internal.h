@@ -56,6 +56,11 @@ void vmx_state_store(void);
  */
 bool vmx_state_plain(void);
 void vmx_state_skip(void);
+/*
+ * In IA-32e mode, where the guest changes its address space: a task that was
+ * in a handler, on a null SS, may now go on with one that leaves by SYSRET.
+ */
+void vmx_state_flatten_stack(void);
 
 /* --- inject.c --------------------------------------------------------- */
 

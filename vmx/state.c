@@ -313,14 +313,34 @@ static bool same_segment(const struct segment *a, const struct segment *b)
 	       a->sel == b->sel;
 }
 
-/* Of an unusable SS the DPL is still the CPL. */
+/*
+ * Of an unusable SS the DPL is still the CPL, and the rest means nothing. But
+ * Bochs' SYSRET leaves limit, G and D/B as it finds them, where the manual has
+ * it set them: so they stand there as they will be.
+ */
+#define AR_NULL_STACK (AR_UNUSABLE | AR_G | AR_DB)
+#define NULL_STACK_LIMIT 0xffffffffu
+
+static bool is_null_stack(const struct segment *s, int seg)
+{
+	return seg == SEG_SS && (s->ar & AR_UNUSABLE);
+}
+
 static u32 segment_ar(const struct vcpu *v, int seg)
 {
-	u32 ar = v->seg[seg].ar;
+	if (is_null_stack(&v->seg[seg], seg))
+		return AR_NULL_STACK | (u32)v->cpl << AR_DPL_SHIFT;
+	return v->seg[seg].ar;
+}
 
-	if (seg == SEG_SS && (ar & AR_UNUSABLE))
-		ar |= (u32)v->cpl << AR_DPL_SHIFT;
-	return ar;
+void vmx_state_flatten_stack(void)
+{
+	u32 ar = (u32)vmcs_read(VMCS_SEG(AR, SEG_SS));
+
+	if ((ar & AR_NULL_STACK) != AR_UNUSABLE)
+		return;
+	vmcs_write(VMCS_SEG(AR, SEG_SS), ar | AR_NULL_STACK);
+	vmcs_write(VMCS_SEG(LIMIT, SEG_SS), NULL_STACK_LIMIT);
 }
 
 static void store_segs(const struct vcpu *v)
@@ -333,7 +353,8 @@ static void store_segs(const struct vcpu *v)
 		known.seg[seg] = *s;
 		vmcs_write(VMCS_SEG(SELECTOR, seg), s->sel);
 		vmcs_write(VMCS_SEG(BASE, seg), s->base);
-		vmcs_write(VMCS_SEG(LIMIT, seg), s->limit);
+		vmcs_write(VMCS_SEG(LIMIT, seg),
+			   is_null_stack(s, seg) ? NULL_STACK_LIMIT : s->limit);
 		vmcs_write(VMCS_SEG(AR, seg), segment_ar(v, seg));
 	}
 	known.segs = true;

@@ -16,9 +16,7 @@ CHOSEN = "VT-x has all that it needs"
 ABSENT = "the CPU has no VT-x"
 LOCKED = "VT-x is locked off by the firmware"
 # The kernel's tests of its ciphers are most of a boot, and all the same to us.
-# Bochs' SYSRET to compatibility mode leaves a null SS as it is, so a 32-bit
-# program has to call a 64-bit kernel by INT 80h.
-BOOT = "cryptomgr.notests vdso32=0 pentest=poweroff"
+BOOT = "cryptomgr.notests pentest=forks:20,poweroff"
 LOCK = "wrmsr 0x3a 0x1"  # IA32_FEATURE_CONTROL: locked, VMX not enabled
 
 # name, asked for, CPU, firmware, what GRUB does first, engine, reason
@@ -68,11 +66,13 @@ def refused(name, cpu, firmware, first, reason):
 
 
 def shell(model, flavour):
-    """To the shell, by the engine that `auto` chooses."""
+    """To the shell and a few programs, by the engine that `auto` chooses."""
     name = f"vmx-linux-{model}-{flavour}"
     out, log = boot(name, linux(flavour, BOOT), engine="auto",
                     on="bochs", cpu=VMX[model], timeout=900,
-                    dialog=[("expect", "PENUMBRA-GUEST-READY")])
+                    dialog=[("expect", "PENUMBRA-GUEST-READY"),
+                            ("expect", "FORKS-END")])
+    assert b"segfault" not in out.log, f"a program died (see {log})"
     assert out.status == 0, f"status {out.status}, {out.end} (see {log})"
     assert out.stats and out.stats["engine"] == "vmx", f"see {log}"
     exits = out.stats["hardware_exits"]
