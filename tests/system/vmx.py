@@ -2,6 +2,7 @@
 """vmx on Bochs' CPU models: which engine is chosen and why, Linux to its
 shell. The test images' rows for vmx are in guest.py."""
 import pathlib
+import re
 import tempfile
 
 from penumbra_lib.guest import MONITOR, Guest, write_iso
@@ -65,6 +66,27 @@ def refused(name, cpu, firmware, first, reason):
         f"not the one line (see {log})"
 
 
+ROW = re.compile(rb"^  (\S.*?) +\d+\r?$", re.M)
+EXITS = b"hardware exits: "
+
+
+def statistics():
+    """The same rows under bt and vmx, and exits by reason under vmx."""
+    rows, keys = {}, {}
+    for engine in ("bt", "vmx"):
+        out = hello(engine, VMX["penryn"], "bios", [])
+        log = keep_log(f"vmx-statistics-{engine}", out.log)
+        rows[engine] = ROW.findall(out.log)
+        keys[engine] = list(out.stats)
+        assert EXITS + b"all" in rows[engine], f"no table (see {log})"
+    plain = {engine: [row for row in names if not row.startswith(EXITS)]
+             for engine, names in rows.items()}
+    assert len(plain["bt"]) > 40 and plain["bt"] == plain["vmx"], \
+        f"other rows: {set(plain['bt']) ^ set(plain['vmx'])}"
+    assert keys["bt"] == keys["vmx"], "other keys in the JSON line"
+    assert EXITS + b"I/O instruction" in rows["vmx"], "no exits by reason"
+
+
 def shell(model, flavour):
     """To the shell and a few programs, by the engine that `auto` chooses."""
     name = f"vmx-linux-{model}-{flavour}"
@@ -114,6 +136,7 @@ def cases():
             if (model, flavour) != SPEED_PAIR:
                 yield Case(f"vmx/linux/{model}/{flavour}", shell, model,
                            flavour)
+    yield Case("vmx/statistics", statistics)
     for row in CHOICES:
         yield Case(f"vmx/choice/{row[0]}", chosen, *row)
     for row in REFUSALS:
