@@ -220,9 +220,9 @@ void root_free(struct shadow *s);
 /* shadow_write.c */
 void shadow_traced(void *ctx, gpa_t gpa, const void *old, unsigned size);
 
-/* The bytes at gpa, in one leaf table, are not those of `old` any more. */
-void shadow_resync(struct shadow *s, gpa_t gpa, const void *old,
-		   unsigned size);
+/* Eight bytes of a leaf table are not what they were. */
+void shadow_resync(struct shadow *s, u64 gfn, unsigned word, u64 before,
+		   u64 now);
 
 /* shadow_unsync.c */
 /* The tracked frame is to be written: false if it has to be traced. */

@@ -100,23 +100,39 @@ bool leaf_decode(const struct spage *p, u64 entry, struct rights *r, u64 *gfn)
 	return true;
 }
 
-/* Fill up to n empty entries that follow slot, where the guest's are ready. */
+static void prefetch_one(struct shadow *s, struct spage *p, unsigned slot,
+			 u64 guest)
+{
+	struct rights r;
+	u64 gfn, e;
+
+	if (!leaf_decode(p, guest, &r, &gfn))
+		return;
+	e = leaf_entry(s, leaf_flags(s, p->role, r, false), gfn);
+	if (e)
+		rmap_set(s, spage_slot(s, p, slot), e);
+}
+
+/*
+ * Fill up to n empty entries that follow slot, where the guest's are ready.
+ * Most are not, so that is asked first, and twice.
+ */
 void leaf_prefetch(struct shadow *s, struct spage *p, unsigned slot, unsigned n)
 {
 	const u64 *table = spage_table(s, p);
 	unsigned end = MIN(slot + 1 + n, SLOTS);
-	struct rights r;
-	u64 gfn, e;
 
 	for (unsigned i = slot + 1; i < end; i++) {
-		if (p->unsync)
-			unsync_entry(s, p, i);
+		u64 guest;
+
 		if (entry_made(s, table[i]))
 			continue;
-		if (!leaf_decode(p, table_entry_read(s, p, i), &r, &gfn))
+		guest = table_entry_read(s, p, i);
+		if ((guest & (PTE_P | PTE_A)) != (PTE_P | PTE_A))
 			continue;
-		e = leaf_entry(s, leaf_flags(s, p->role, r, false), gfn);
-		if (e)
-			rmap_set(s, spage_slot(s, p, i), e);
+		if (p->unsync)
+			unsync_entry(s, p, i); /* which may make it */
+		if (!entry_made(s, table[i]))
+			prefetch_one(s, p, i, guest);
 	}
 }

@@ -45,10 +45,10 @@ static unsigned differs(const u64 *a, const u64 *b, unsigned from)
 /* One word of the guest's table: one entry, or two of 4 bytes. */
 static void sync_word(struct shadow *s, struct unsync *u, unsigned word)
 {
-	gpa_t gpa = GPA((u->gfn << PAGE_SHIFT) + word * 8);
+	u64 now = guest_words(s, u)[word];
 
-	shadow_resync(s, gpa, &u->seen[word], 8);
-	u->seen[word] = guest_words(s, u)[word];
+	shadow_resync(s, u->gfn, word, u->seen[word], now);
+	u->seen[word] = now;
 	count(CNT_UNSYNC_ENTRIES);
 }
 

@@ -250,14 +250,32 @@ static bool drop_one(struct shadow *s, const struct traced *t)
 	return false;
 }
 
-void shadow_resync(struct shadow *s, gpa_t gpa, const void *old,
-		   unsigned size)
+/* As entry_written(), but nothing is made of how often it is written. */
+static void entry_resync(struct shadow *s, struct spage *p, unsigned index,
+			 u64 before, u64 now)
 {
-	struct traced t = { gpa, old, size };
+	unsigned slot;
+
+	if (before == now || !slots_of(p, index, &slot))
+		return;
+	leaf_changed(s, p, slot, now);
+	if ((before & PTE_P) && !only_flags_set(before, now))
+		unmapped(s, p, slot, 1);
+}
+
+void shadow_resync(struct shadow *s, u64 gfn, unsigned word, u64 before,
+		   u64 now)
+{
 	struct spage *p;
 
-	for (p = spage_first(s, gpa.a >> PAGE_SHIFT); p; p = spage_next(s, p))
-		page_written(s, p, &t);
+	for (p = spage_first(s, gfn); p; p = spage_next(s, p)) {
+		if (role_entry_size(p->role) == 8) {
+			entry_resync(s, p, word, before, now);
+			continue;
+		}
+		entry_resync(s, p, 2 * word, (u32)before, (u32)now);
+		entry_resync(s, p, 2 * word + 1, before >> 32, now >> 32);
+	}
 }
 
 /* TRACK_SHADOW: the bytes have been written. */
