@@ -59,7 +59,10 @@ class Bench:
                                          reboot=self.reboot)
         self.reader = threading.Thread(target=self.read)
         self.reader.start()
-        self.wait_for("guest entry")
+        try:
+            self.wait_for("guest entry")
+        except AssertionError as why:
+            self.__exit__(AssertionError, why, None)
         return self
 
     def audit(self):

@@ -220,6 +220,9 @@ BOCHS_ENDS = (
 )
 
 
+# A terminal that can do so little that curses says nothing before it has turned
+# the echo off: Bochs would take the echo for keys, and type it into GRUB.
+SCREEN_TYPE = "ansi"
 SCREEN = re.compile(rb'connected to screen "([^"]+)"')
 
 
@@ -260,7 +263,7 @@ class Bochs:
                     struct.pack("HHHH", 50, 132, 0, 0))
         self.process = subprocess.Popen(
             ["bochs", "-q", "-f", "bochsrc", "-rc", "commands"],
-            cwd=self.folder, env={**os.environ, "TERM": "linux"},
+            cwd=self.folder, env={**os.environ, "TERM": SCREEN_TYPE},
             stdin=inner, stdout=inner, stderr=inner, preexec_fn=die_with_us)
         os.close(inner)
         self.keep_awake()
