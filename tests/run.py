@@ -33,7 +33,7 @@ GROUPS = (vmx, linux, debug, host, guest, fuzz, diverge, launcher, bench,
           bad_input, static)
 
 # What is run with something switched off: code that is translated.
-SWITCHED = ("/bt/qemu", "fuzz/", "diverge/", "linux/686/256M",
+SWITCHED = ("/bt/qemu", "fuzz/bt", "diverge/", "linux/686/256M",
             "linux/686-pae/256M")
 
 
