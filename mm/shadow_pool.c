@@ -5,6 +5,7 @@
  * a page that nothing points to any more is freed at once; the pool may run
  * low but never dry, since a fault reserves what it needs before it starts.
  */
+#include "lib/string.h"
 #include "mm/internal.h"
 
 /* One fault takes a page of each level at most. */
@@ -34,29 +35,58 @@ struct spage *spage_next(const struct shadow *s, const struct spage *p)
 	return match(s, p->hash_next, p->gfn);
 }
 
+/* The guest's entries are 8 bytes, and a slot's each. */
+static void unmake_wide(u64 *table, const u64 *guest, u64 empty)
+{
+	for (unsigned i = 0; i < SLOTS; i++)
+		if (guest[i] & PTE_P)
+			table[i] = empty;
+}
+
+/* They are 4 bytes: two at a time, since mostly both are 0. */
+static void unmake_narrow(u64 *table, const u64 *guest, u64 empty)
+{
+	for (unsigned i = 0; i < SLOTS / 2; i++) {
+		u64 two = guest[i];
+
+		if (likely(!two))
+			continue;
+		table[2 * i] = empty & -(two & PTE_P);
+		table[2 * i + 1] = empty & -(two >> 32 & PTE_P);
+	}
+}
+
+/* They are 4 bytes, and two slots' each. */
+static void unmake_split(u64 *table, const u32 *guest, u64 empty)
+{
+	for (unsigned i = 0; i < SLOTS / 2; i++)
+		if (guest[i] & PTE_P)
+			table[2 * i] = table[2 * i + 1] = empty;
+}
+
 /*
  * Every slot as the guest's entry is: a scan saves a fault each. It is most of
- * what a new page costs, hence the plain loops.
+ * what a new page costs, and most entries are not present.
  */
 static void unmake_all(struct shadow *s, const struct spage *p)
 {
-	const u8 *guest = s->gpm->base + (p->gfn << PAGE_SHIFT);
-	const u32 *narrow = (const u32 *)guest + role_guest_index(p->role, 0);
-	const u64 *wide = (const u64 *)guest;
+	const u8 *guest = s->gpm->base + (p->gfn << PAGE_SHIFT) +
+			  role_guest_index(p->role, 0) *
+				  role_entry_size(p->role);
 	u64 *table = spage_table(s, p), empty = s->empty;
 
-	if (p->role.direct || p->unsync)
+	if (p->role.direct || p->unsync) {
 		for (unsigned i = 0; i < SLOTS; i++)
 			table[i] = empty;
-	else if (role_entry_size(p->role) == 8)
-		for (unsigned i = 0; i < SLOTS; i++)
-			table[i] = empty & -(wide[i] & PTE_P);
+		return;
+	}
+	memset(table, 0, PAGE_SIZE);
+	if (role_entry_size(p->role) == 8)
+		unmake_wide(table, (const u64 *)guest, empty);
 	else if (p->role.level == 1)
-		for (unsigned i = 0; i < SLOTS; i++)
-			table[i] = empty & -(u64)(narrow[i] & PTE_P);
+		unmake_narrow(table, (const u64 *)guest, empty);
 	else
-		for (unsigned i = 0; i < SLOTS; i++)
-			table[i] = empty & -(u64)(narrow[i / 2] & PTE_P);
+		unmake_split(table, (const u32 *)guest, empty);
 }
 
 /* A table that is out of sync stays so, unless it is more than a leaf table. */
