@@ -107,6 +107,7 @@ int main(void)
 {
 	const char *job = last_word(command_line());
 
+	pic_init(0xff); /* else the firmware's timer may come to user code */
 	print("sum %x\n", sum_code());
 	paging_on(0);
 	map_for_user();
