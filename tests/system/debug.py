@@ -450,8 +450,7 @@ SESSIONS = {
 }
 
 
-# On Bochs; on QEMU they are part of every run.
-MINUTES = ("kernel",)
+MINUTES = (("kernel", "bt", "bochs"),)  # on QEMU it is part of every run
 
 
 def cases():
@@ -461,7 +460,7 @@ def cases():
         for name, test in tests.items():
             for place in places:
                 yield Case(f"debug/{name}/{place[0]}/{place[1]}", test, *place,
-                           long=place[1] == "bochs" and name in MINUTES)
+                           long=(name, *place[:2]) in MINUTES)
     for engine, on, slow in FEWER:
         yield Case(f"debug/speed/{engine}/{on}", same_speed, engine, on, slow,
                    alone=True)
