@@ -35,7 +35,7 @@ static void compare_word(struct xlate *x, u8 dst, s32 offset, struct mem minus)
 /*
  * r8d = the selector, zero-extended. The descriptor is looked at only where the
  * selector is the note's, and rcx, which JRCXZ tests without touching a flag,
- * is the guest's again whenever something may fault. r11 keeps it.
+ * is the guest's again whenever something may fault. r9, then r10 keeps it.
  */
 static void gen_compare(struct xlate *x, unsigned seg)
 {
@@ -44,25 +44,27 @@ static void gen_compare(struct xlate *x, unsigned seg)
 
 	both.disp = 1;
 	emit_load(&x->e, H_10, HELD(seg, not_sel));
-	emit_mov_wide(&x->e, H_11, H_CX);
+	emit_mov_wide(&x->e, H_9, H_CX);
 	emit_lea(&x->e, H_CX, both);
 	selected = emit_short(&x->e, 0xe3);
 	miss = emit_offset(&x->e);
-	emit_mov_wide(&x->e, H_CX, H_11);
+	emit_mov_wide(&x->e, H_CX, H_9);
 	gen_callout(x);
 	done = emit_short(&x->e, 0xeb);
 	emit_here(&x->e, selected);
-	emit_mov_wide(&x->e, H_CX, H_11);
+	emit_mov_wide(&x->e, H_CX, H_9);
 	emit_load(&x->e, H_9, HELD(seg, at));
 	compare_word(x, H_8, 0, HELD(seg, minus_low));
 	compare_word(x, H_9, 4, HELD(seg, minus_high));
+	emit_mov_wide(&x->e, H_10, H_CX);
 	emit_lea_wide(&x->e, H_CX, sum_of(H_8, H_9));
 	equal = emit_short(&x->e, 0xe3);
+	emit_mov_wide(&x->e, H_9, H_10);
 	emit_u8(&x->e, 0xeb);
 	back = emit_offset(&x->e) + 1;
 	emit_u8(&x->e, (u8)(miss - back));
 	emit_here(&x->e, equal);
-	emit_mov_wide(&x->e, H_CX, H_11);
+	emit_mov_wide(&x->e, H_CX, H_10);
 	if (x->insn.op == OP_POP_SREG)
 		emit_lea(&x->e, H_12, mem_at(H_12, 4));
 	emit_here(&x->e, done);

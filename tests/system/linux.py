@@ -57,6 +57,7 @@ def shell(name, guest, **more):
     never = [name for name in MUST_COUNT
              if stats["engine"] == "bt" and not stats[name]]
     assert not never, f"counters at zero: {never} (see {log})"
+    assert not stats["blocks_refused"], "the verifier refused our own blocks"
     run = stats["instructions_kernel"]
     interpreted = stats["instructions_interpreted_kernel"]
     share = interpreted / max(run + interpreted, 1)
