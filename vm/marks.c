@@ -22,13 +22,16 @@ static void take(const struct vm *vm, u64 *to)
 	memcpy(to, counters, sizeof(counters));
 }
 
+/* A block counts at its entry what it will have done at its end: at the first
+ * mark that may be more than at the second. */
 static void end(const struct vm *vm)
 {
 	u64 now[CNT_COUNT];
 
 	take(vm, now);
 	for (int i = 0; open && i < CNT_COUNT; i++)
-		sum[i] += now[i] - begun[i];
+		if (now[i] > begun[i])
+			sum[i] += now[i] - begun[i];
 	open = false;
 }
 
