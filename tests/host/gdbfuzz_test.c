@@ -9,7 +9,7 @@
  */
 #include "tests/host/gdb_target.h"
 
-#define INPUTS 50000
+#define INPUTS 1000000
 
 static u64 seed = 0x9e3779b97f4a7c15ull;
 
