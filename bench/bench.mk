@@ -63,13 +63,13 @@ $O/bench/guest/obj64/%.c.o: bench/guest/%.c bench/bench.mk tests/guest/guests.mk
 	$(call say,GCC64)
 	$(Q)mkdir -p $(@D) && $(HOSTCC) $(GUEST_CFLAGS_64) -MMD -MP -c $< -o $@
 
-$O/bench/guest/obj32/%.asm.o: bench/guest/%.asm
+$O/bench/guest/obj32/%.asm.o: bench/guest/%.asm bench/guest/handlers.inc
 	$(call say,NASM)
-	$(Q)mkdir -p $(@D) && $(NASM) -f elf32 $< -o $@
+	$(Q)mkdir -p $(@D) && $(NASM) -Ibench/guest/ -f elf32 $< -o $@
 
-$O/bench/guest/obj64/%.asm.o: bench/guest/%.asm
+$O/bench/guest/obj64/%.asm.o: bench/guest/%.asm bench/guest/handlers.inc
 	$(call say,NASM)
-	$(Q)mkdir -p $(@D) && $(NASM) -f elf64 $< -o $@
+	$(Q)mkdir -p $(@D) && $(NASM) -Ibench/guest/ -f elf64 $< -o $@
 
 $(NANO): $(call nano_objects,32,64) $(GUEST_LIB) tests/guest/lib/link.ld
 	$(call say,LD32)

@@ -8,6 +8,8 @@ import re
 from penumbra_lib.guest import Guest
 from penumbra_lib.session import run_guest
 
+from .attempt import attempt
+
 from .audit import OPTION, audited
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -81,20 +83,14 @@ def run(on, engine, percent, options="", workloads=True):
             "stats": out.stats}
 
 
-def try_run(result, key, tell, failed, *how):
-    tell(f"Linux {key}")
-    try:
-        result[key] = run(*how)
-    except ValueError as why:
-        failed(f"{key}: {why}")
-
-
 def measure(quick, tell=lambda text: None, failed=print):
     """failed(text): a run that gave no figures; the others go on."""
     result = {}
     for (on, engine), percent in (QUICK if quick else FULL).items():
-        try_run(result, f"{on}/{engine}", tell, failed, on, engine, percent)
+        tell(f"Linux {on}/{engine}")
+        attempt(run, result, f"{on}/{engine}", failed, on, engine, percent)
     if not quick:
-        try_run(result, "qemu/bt/cache=1M", tell, failed, "qemu", "bt", 0,
+        tell("Linux qemu/bt/cache=1M")
+        attempt(run, result, "qemu/bt/cache=1M", failed, "qemu", "bt", 0,
                 "cache=1M", False)
     return result

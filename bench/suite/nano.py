@@ -8,6 +8,8 @@ import re
 from penumbra_lib.guest import Guest
 from penumbra_lib.session import run_guest
 
+from .attempt import attempt
+
 from .audit import OPTION, audited
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -26,7 +28,7 @@ ENGINES = {"qemu": {"bare": FORMATS, "bt": ("", "/pae"), "interp": ("",)},
                      "interp": ("",)}}
 QUICK = {"qemu": {"bare": ("",), "bt": ("",)},
          "bochs": {"bare": ("",), "bt": ("",), "vmx": ("",)}}
-AGAIN = ("bt", "vmx") # on Bochs, whose counts are to be the same
+AGAIN = ("bt", "vmx")  # on Bochs, whose counts are to be the same
 
 ROW = re.compile(r"^row: (.*)$")
 MARKS = re.compile(r"^penumbra-marks: (\{.*\})$")
@@ -90,25 +92,19 @@ def difference(first, second, name):
     return abs(a - b) / max(a, b, 1.0)
 
 
-def try_run(result, key, tell, failed, *how):
-    tell(f"nanobench {key}")
-    try:
-        result[key] = run(*how)
-    except ValueError as why:
-        failed(f"{key}: {why}")
-
-
 def measure(quick, tell=lambda text: None, failed=print):
     """failed(text): a run that gave no figures; the others go on."""
     result, again = {}, {}
     for on, engines in (QUICK if quick else ENGINES).items():
         for engine, forms in engines.items():
             for form in forms:
-                try_run(result, f"{on}/{engine}{form}", tell, failed, on,
+                tell(f"nanobench {on}/{engine}{form}")
+                attempt(run, result, f"{on}/{engine}{form}", failed, on,
                         engine, form)
     for engine in () if quick else AGAIN:
         key = f"bochs/{engine}"
-        try_run(again, key, tell, failed, "bochs", engine)
+        tell(f"nanobench {key} again")
+        attempt(run, again, key, failed, "bochs", engine)
         if key in result and key in again:
             result.setdefault("spread", {})[key] = spread(result[key],
                                                           again[key])
