@@ -137,8 +137,8 @@ static inline u64 bt_tag_space(u32 gen, u32 mode)
  * code may reach. CALL stubs are called and find their caller by the return
  * address; JMP stubs are jumped to.
  *   link     a direct exit that is not linked yet: bt_on_link
- *   miss     r8d = EIP to go on at, which was not in the
- *            target table: bt_on_dispatch with v->rip = that EIP
+ *   miss     r8d = EIP to go on at, which was not in the target table:
+ *            bt_on_dispatch with v->rip = that EIP
  *   callout  v->rip is set: bt_on_callout interprets one instruction; may
  *            return right behind the call
  *   interp   as callout, but never returns: the last thing in a block

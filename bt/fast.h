@@ -7,8 +7,25 @@
 #ifndef BT_FAST_H
 #define BT_FAST_H
 
-#include "bt/block.h"
+#include "bt/machine.h"
 #include "cpu/emu.h"
+#include "mm/gtlb.h"
+
+/* The bytes at a linear address; NULL: odd (words), in more than one page, no
+ * RAM, or a fault. */
+static inline u8 *fast_bytes(u32 at, unsigned size, unsigned acc)
+{
+	struct gpm *g = bt.env.gpm;
+	struct pagefault pf;
+	gpa_t gpa;
+
+	if ((at & ~PAGE_MASK) > PAGE_SIZE - size || (size >= 4 && (at & 3)))
+		return NULL;
+	if (!(g->tlb && gtlb_find(g->tlb, &bt.mode, GVA(at), acc, &gpa)) &&
+	    !gmem_translate(g, &bt.mode, GVA(at), acc, &gpa, &pf))
+		return NULL;
+	return gpm_kind(g, gpa) == GPM_RAM ? g->base + gpa.a : NULL;
+}
 
 /* MOV and POP to DS, ES, FS, GS. */
 bool fast_is_segment_load(const struct insn *i, u32 mode);

@@ -7,7 +7,6 @@
  */
 #include "bt/fast.h"
 
-#include "bt/machine.h"
 #include "bt/segments.h"
 #include "cpu/segment.h"
 #include "lib/string.h"
@@ -31,14 +30,8 @@ static struct memo *memo_slot(u16 sel)
 static bool read_guest(const struct vcpu *v, u32 at, unsigned acc, void *to,
 		       unsigned size)
 {
-	struct pagefault pf;
-	const u8 *p;
-	gpa_t gpa;
+	const u8 *p = fast_bytes(at, size, acc);
 
-	if ((at & ~PAGE_MASK) > PAGE_SIZE - size ||
-	    !gmem_translate(bt.env.gpm, &bt.mode, GVA(at), acc, &gpa, &pf))
-		return false;
-	p = gpm_ptr(bt.env.gpm, gpa);
 	if (p)
 		memcpy(to, p, size);
 	return p;

@@ -9,11 +9,9 @@
  */
 #include "bt/fast.h"
 
-#include "bt/machine.h"
 #include "bt/segments.h"
 #include "cpu/event.h"
 #include "lib/switches.h"
-#include "mm/gtlb.h"
 #include "mm/track.h"
 
 #define IRETD    0xcf
@@ -50,29 +48,14 @@ static inline bool usual(const struct vcpu *v)
 	       !bt.env.stops->count && switch_on(SWITCH_traps);
 }
 
-/* The bytes at a linear address; NULL: odd (words), in more than one page, no
- * RAM, or a fault. */
-static inline u8 *bytes_at(u32 at, unsigned size, unsigned acc)
+/* To be written: nobody has to be told of it. */
+static u8 *bytes_to_write(u32 at, unsigned size)
 {
-	struct gpm *g = bt.env.gpm;
-	struct pagefault pf;
-	gpa_t gpa;
+	const struct gpm *g = bt.env.gpm;
+	u8 *p = fast_bytes(at, size, ACC_WRITE);
 
-	if ((at & ~PAGE_MASK) > PAGE_SIZE - size || (size >= 4 && (at & 3)))
-		return NULL;
-	if (!(g->tlb && gtlb_find(g->tlb, &bt.mode, GVA(at), acc, &gpa)) &&
-	    !gmem_translate(g, &bt.mode, GVA(at), acc, &gpa, &pf))
-		return NULL;
-	return gpm_kind(g, gpa) == GPM_RAM ? g->base + gpa.a : NULL;
-}
-
-/* The same to be written: nobody has to be told of it. */
-static inline u8 *bytes_to_write(u32 at, unsigned size)
-{
-	u8 *p = bytes_at(at, size, ACC_WRITE);
-	u64 gfn = (u64)(p - bt.env.gpm->base) >> PAGE_SHIFT;
-
-	return p && !track_any(bt.env.gpm->track, gfn) ? p : NULL;
+	return p && !track_any(g->track, (u64)(p - g->base) >> PAGE_SHIFT) ?
+		       p : NULL;
 }
 
 static u32 get16(const u8 *p)
@@ -111,7 +94,7 @@ static const struct meaning *meaning_of(const struct vcpu *v, u16 sel)
 
 	if (sel_is_null(sel) || !seg_desc_find(v, sel, &at))
 		return NULL;
-	p = bytes_at((u32)at.a, 8, ACC_IMPLICIT);
+	p = fast_bytes((u32)at.a, 8, ACC_IMPLICIT);
 	if (!p)
 		return NULL;
 	raw = get32(p) | (u64)get32(p + 4) << 32;
@@ -152,7 +135,7 @@ static bool find_gate(const struct vcpu *v, const struct event *ev,
 
 	if (offset + 7 > v->idtr.limit)
 		return false;
-	p = bytes_at((u32)(v->idtr.base + offset), 8, ACC_IMPLICIT);
+	p = fast_bytes((u32)(v->idtr.base + offset), 8, ACC_IMPLICIT);
 	if (!p)
 		return false;
 	gate->lo = get32(p);
@@ -189,7 +172,7 @@ static bool find_stack(const struct vcpu *v, struct entry *en)
 	if ((tr->ar & (AR_UNUSABLE | AR_TYPE)) != SYS_TSS32_BUSY ||
 	    tr->limit < 11)
 		return false;
-	p = bytes_at((u32)(tr->base + 4), 8, ACC_IMPLICIT);
+	p = fast_bytes((u32)(tr->base + 4), 8, ACC_IMPLICIT);
 	if (!p)
 		return false;
 	en->esp = get32(p);
@@ -264,7 +247,7 @@ static const u8 *code_at(const struct vcpu *v, unsigned size)
 {
 	if (!is_flat(&v->seg[SEG_CS]) || !(v->seg[SEG_CS].ar & AR_DB))
 		return NULL;
-	return bytes_at((u32)v->rip, size,
+	return fast_bytes((u32)v->rip, size,
 			ACC_FETCH | (v->cpl == 3 ? ACC_USER : 0));
 }
 
@@ -347,7 +330,7 @@ static bool do_iret(struct vcpu *v)
 	if (!is_flat(ss) || !(ss->ar & AR_DB) ||
 	    (ss->ar & (AR_DOWN | AR_UNUSABLE)))
 		return false;
-	frame = (const u32 *)(const void *)bytes_at(esp, 20, 0);
+	frame = (const u32 *)(const void *)fast_bytes(esp, 20, 0);
 	if (!frame)
 		return false;
 	flags = frame[2];

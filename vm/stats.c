@@ -97,11 +97,13 @@ static void print_json(const struct vm *vm, enum vm_end end, u32 status)
 void vm_stats_update(const struct vm *vm)
 {
 	const struct engine *engine = vm->config.engine;
-	u64 total = host_tsc() - vm->tsc_start;
+	u64 total;
 
 	if (engine->update_counters)
 		engine->update_counters(vm->v);
-	if (!vm->config.icount) {
+	if (vm->config.icount) {
+		total = host_tsc() - vm->tsc_start;
+	} else {
 		total = vm_now(vm) - vm->guest_start; /* not while held */
 		counters[CNT_KERNEL_INSNS] =
 			vm->v->insn_count - counters[CNT_INTERPRETED];
