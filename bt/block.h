@@ -4,9 +4,11 @@
  * them. Pure: no guest memory but the bytes given, no vcpu, no engine.
  *
  * A block is a piece of guest code within one page (or one instruction across
- * two), keyed by guest-physical address, linear EIP and mode. Code lies in a bump arena that is seen twice:
- * written through one mapping, executed through another. Blocks are dropped
- * singly (unlinked, never reused) and freed by a flush of the whole cache.
+ * two), keyed by guest-physical address, linear EIP and mode; both addresses
+ * have the same offset in the page. Code lies in a bump arena that is seen
+ * twice: written through one mapping, executed through another. Blocks are
+ * dropped singly (unlinked, never reused) and freed by a flush of the whole
+ * cache.
  */
 #ifndef BT_BLOCK_H
 #define BT_BLOCK_H
@@ -57,25 +59,28 @@ bool bt_can_translate(const struct vcpu *v);
  * event there steps on, into the next block or into bt_stub_link.
  */
 struct bt_map {
-	u16 host;  /* offset of the first host instruction */
-	u16 guest; /* offset of the guest instruction from the block's eip */
-	u8 flags;  /* BT_MAP_* */
+	u32 host : 13;  /* offset of the first host instruction */
+	u32 guest : 13; /* that of the guest's, from the block's eip */
+	u32 flags : 6;  /* BT_MAP_* */
 };
 
 #define BT_MAP_INHIBIT BIT(0) /* boundary before it is in a STI/MOV SS shadow */
 #define BT_MAP_CALLOUT BIT(1) /* the instruction is a callout */
 #define BT_MAP_BRANCH  BIT(2) /* a Jcc that the block runs on behind */
 
-struct bt_block;
+/*
+ * The structures of blocks name each other by reference: the offset in the
+ * arena that they lie in, 0 for none. bt_at() and bt_ref() convert.
+ */
 
 /* A direct exit: `call bt_stub_link` until linked, then `jmp rel32`. */
 struct bt_exit {
-	u32 target;        /* linear EIP */
-	u16 site;          /* offset of the five bytes */
-	u16 jcc;           /* offset of the Jcc's rel32 that leads here; 0: none */
-	struct bt_block *from;
-	struct bt_block *to; /* NULL: not linked */
-	struct bt_exit *next_in; /* next of to->incoming */
+	u32 target;  /* linear EIP */
+	u32 from;    /* its block */
+	u32 to;      /* the block that it is linked to */
+	u32 next_in; /* next exit on that one's `incoming` */
+	u16 site;    /* offset of the five bytes */
+	u16 jcc;     /* offset of the Jcc's rel32 that leads here; 0: none */
 };
 
 #define BT_BLOCK_SELF_CHECK BIT(0) /* checks its own source bytes at entry */
@@ -85,34 +90,57 @@ struct bt_exit {
 
 /* A block among those of a frame; `next` is in the same hash bucket. */
 struct bt_frame {
-	u64 gfn;
-	struct bt_block *block;
-	struct bt_frame *next;
+	u32 gfn;
+	u32 block;
+	u32 next;
 };
 
+/*
+ * Behind a block lie its exits, its map, and for source bytes in a second page
+ * their frame.
+ */
 struct bt_block {
-	gpa_t gpa;
-	gpa_t tail_gpa; /* of the source bytes in the next linear page */
+	const u8 *exec;
 	u32 eip;
-	u32 mode;
-	u16 guest_len; /* source bytes at gpa */
-	u16 tail_len;  /* and at tail_gpa; not 0: one instruction alone */
-	u16 insns;     /* guest instructions */
-	u16 counted;   /* of them, how many the block adds to v->insn_count */
+	u32 uses;      /* free for the engine */
+	u16 mode;
+	u16 guest_len; /* source bytes in the page of eip */
 	u16 host_len;
 	u16 prefix;    /* host bytes of self-check and counting, at the start */
+	u8 tail_len;   /* source bytes in the next linear page: if there are
+			* any, the block is one instruction alone */
+	u8 insns;      /* guest instructions */
+	u8 counted;    /* of them, how many the block adds to v->insn_count */
 	u8 flags;      /* BT_BLOCK_* */
+	u8 map_count;
 	u8 exit_count;
-	u16 map_count;
-	u32 uses;      /* free for the engine */
-	u8 *write;
-	const u8 *exec;
-	const struct bt_map *map;
-	struct bt_exit *exits;
-	struct bt_exit *incoming;
-	struct bt_block *next_hash;
-	struct bt_frame frames[2];
+	u32 incoming;  /* the first exit that is linked here */
+	u32 next_hash; /* block */
+	struct bt_frame frame;
+	struct bt_exit exits[];
 };
+
+static inline struct bt_map *bt_block_maps(const struct bt_block *b)
+{
+	return (struct bt_map *)(b->exits + b->exit_count);
+}
+
+/* Only where there is a tail. */
+static inline struct bt_frame *bt_block_tail(const struct bt_block *b)
+{
+	return (struct bt_frame *)(bt_block_maps(b) + b->map_count);
+}
+
+static inline gpa_t bt_block_gpa(const struct bt_block *b)
+{
+	return GPA((u64)b->frame.gfn << PAGE_SHIFT | (b->eip & ~PAGE_MASK));
+}
+
+/* Of the source bytes in the next linear page. */
+static inline gpa_t bt_block_tail_gpa(const struct bt_block *b)
+{
+	return GPA((u64)bt_block_tail(b)->gfn << PAGE_SHIFT);
+}
 
 /* Number of guest instructions in a block at most. */
 #define BT_BLOCK_INSNS 64
@@ -122,6 +150,9 @@ struct bt_block {
 /* Host bytes of a block at most. */
 #define BT_BLOCK_BYTES 8192
 
+_Static_assert(sizeof(struct bt_map) == 4 && BT_BLOCK_BYTES <= 1u << 13 &&
+	       PAGE_SIZE < 1u << 13, "what a map entry has to say fits it");
+
 /* ---- the cache (bt/cache.c) ---- */
 
 #define BT_HASH 8192
@@ -130,7 +161,7 @@ struct bt_cache_config {
 	u8 *write;       /* the code arena, writable mapping */
 	const u8 *exec;  /* the same, executable mapping */
 	u64 size;
-	void *meta;      /* for block structures: about 3 * size serves */
+	void *meta;      /* for block structures: 1.5 * size serves Linux */
 	u64 meta_size;
 	struct bt_targets *targets; /* zeroed; r14 */
 };
@@ -140,13 +171,31 @@ struct bt_cache {
 	u64 used, meta_used;
 	u32 block_count;
 	u32 flushes;
-	struct bt_block **order; /* every block by address, grows downwards */
-	struct bt_block *hash[BT_HASH];
-	struct bt_frame *frame[BT_HASH];
+	u32 *order; /* every block by address, grows downwards */
+	u32 hash[BT_HASH];
+	u32 frame[BT_HASH];
 	/* Blocks are made here and copied in whole words: a store to a page
 	 * that holds code costs a dear check under an emulator. */
 	u64 scratch[BT_BLOCK_BYTES / sizeof(u64)];
 };
+
+/* What a reference names; NULL for 0. */
+static inline void *bt_at(const struct bt_cache *c, u32 ref)
+{
+	return ref ? (u8 *)c->cfg.meta + ref : NULL;
+}
+
+static inline u32 bt_ref(const struct bt_cache *c, const void *p)
+{
+	return p ? (u32)((const u8 *)p - (const u8 *)c->cfg.meta) : 0;
+}
+
+/* The block's code, to be written. */
+static inline u8 *bt_block_code(const struct bt_cache *c,
+				const struct bt_block *b)
+{
+	return c->cfg.write + (b->exec - c->cfg.exec);
+}
 
 void bt_cache_init(struct bt_cache *c, const struct bt_cache_config *cfg);
 
@@ -162,11 +211,12 @@ struct bt_exit *bt_cache_exit_at(const struct bt_cache *c, const u8 *ret);
 
 /* Turn the exit into a jump to `to`. Nothing if the exit's block is dead. The
  * caller serialises. */
-void bt_cache_link(struct bt_exit *exit, struct bt_block *to);
+void bt_cache_link(struct bt_cache *c, struct bt_exit *exit,
+		   struct bt_block *to);
 /* Cut every direct jump into b; they come to bt_on_link again. */
-void bt_cache_unlink(struct bt_block *b);
+void bt_cache_unlink(struct bt_cache *c, struct bt_block *b);
 /* Cut those out of b as well. */
-void bt_cache_isolate(struct bt_block *b);
+void bt_cache_isolate(struct bt_cache *c, struct bt_block *b);
 
 /* Drop what overlaps [gpa, gpa + len), within one frame: cut off from links,
  * hash and target table. Self-checking blocks stay. Returns how many. */

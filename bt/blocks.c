@@ -137,9 +137,9 @@ static bool record_page(u32 eip, gpa_t gpa, bool set_a)
 
 static bool record_block(const struct bt_block *b, bool set_a)
 {
-	return record_page(b->eip, b->gpa, set_a) &&
+	return record_page(b->eip, bt_block_gpa(b), set_a) &&
 	       (!b->tail_len ||
-		record_page(next_page_of(b->eip), b->tail_gpa, set_a));
+		record_page(next_page_of(b->eip), bt_block_tail_gpa(b), set_a));
 }
 
 /* Keep a block that is still found where it was translated, without links
@@ -148,11 +148,11 @@ static void recheck_block(void *ctx, struct bt_block *b)
 {
 	if (!record_block(b, false)) {
 		drop_block(NULL, b);
-		untrack_if_empty(b->gpa.a >> PAGE_SHIFT);
+		untrack_if_empty(bt_block_gpa(b).a >> PAGE_SHIFT);
 		if (b->tail_len)
-			untrack_if_empty(b->tail_gpa.a >> PAGE_SHIFT);
+			untrack_if_empty(bt_block_tail_gpa(b).a >> PAGE_SHIFT);
 	} else if (!links_global(b)) {
-		bt_cache_isolate(b);
+		bt_cache_isolate(&cache, b);
 	}
 }
 
@@ -197,8 +197,10 @@ static bool want_callout(void *ctx, u32 eip)
 
 bool blocks_faulty(const struct bt_block *b)
 {
+	const struct bt_map *map = bt_block_maps(b);
+
 	for (unsigned i = 0; i < b->insns; i++)
-		if (adapt_faults(b->eip + b->map[i].guest))
+		if (adapt_faults(b->eip + map[i].guest))
 			return true;
 	return false;
 }
@@ -299,9 +301,9 @@ static void track_block(const struct bt_block *b)
 
 	if (b->flags & BT_BLOCK_SELF_CHECK)
 		return;
-	track_add(t, TRACK_CODE, b->gpa.a >> PAGE_SHIFT);
+	track_add(t, TRACK_CODE, bt_block_gpa(b).a >> PAGE_SHIFT);
 	if (b->tail_len)
-		track_add(t, TRACK_CODE, b->tail_gpa.a >> PAGE_SHIFT);
+		track_add(t, TRACK_CODE, bt_block_tail_gpa(b).a >> PAGE_SHIFT);
 }
 
 static struct bt_block *translate(gpa_t gpa, u32 eip, u32 mode, u32 max_insns)
@@ -360,7 +362,8 @@ static bool block_fits(const struct vcpu *v, const struct bt_block *b)
 	u64 end = v->insn_count + b->insns;
 
 	if (end == v->insn_stop)
-		return !(b->map[b->map_count - 1].flags & BT_MAP_INHIBIT);
+		return !(bt_block_maps(b)[b->map_count - 1].flags &
+			 BT_MAP_INHIBIT);
 	return end < v->insn_stop;
 }
 
@@ -379,7 +382,7 @@ static void drop_cut(void)
 static struct bt_block *cut_block(const struct vcpu *v,
 				  const struct bt_block *whole)
 {
-	cut = translate(whole->gpa, whole->eip, whole->mode,
+	cut = translate(bt_block_gpa(whole), whole->eip, whole->mode,
 			(u32)(v->insn_stop - v->insn_count));
 	cut_flushes = cache.flushes;
 	return cut && block_fits(v, cut) ? cut : NULL;
@@ -469,13 +472,14 @@ const u8 *blocks_find(struct vcpu *v)
 
 /* --- start --------------------------------------------------------------- */
 
-#define META_FACTOR 3 /* bytes of block structures a byte of code, in Linux */
+/* Linux has 1.4 bytes of block structures a byte of code. */
+#define META_BYTES(code) ALIGN_UP((code) + (code) / 2, PAGE_SIZE)
 
 void blocks_init(u64 cache_bytes)
 {
 	u64 size = ALIGN_UP(cache_bytes, PAGE_SIZE);
 	u8 *write = palloc(size >> PAGE_SHIFT, PAGE_SIZE);
-	void *meta = palloc(META_FACTOR * size >> PAGE_SHIFT, PAGE_SIZE);
+	void *meta = palloc(META_BYTES(size) >> PAGE_SHIFT, PAGE_SIZE);
 	void *exec;
 
 	bt_target_table = palloc(sizeof(*bt_target_table) >> PAGE_SHIFT,
@@ -486,7 +490,7 @@ void blocks_init(u64 cache_bytes)
 		      (unsigned long long)size >> 10);
 	bt_cache_init(&cache, &(struct bt_cache_config){
 		.write = write, .exec = exec, .size = size,
-		.meta = meta, .meta_size = META_FACTOR * size,
+		.meta = meta, .meta_size = META_BYTES(size),
 		.targets = bt_target_table,
 	});
 	bt.cache = &cache;

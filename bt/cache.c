@@ -13,6 +13,8 @@
 #include "lib/string.h"
 #include "log.h"
 
+#define META_ALIGN 8u
+
 #define OP_CALL_REL 0xe8
 #define OP_JMP_REL  0xe9
 
@@ -32,9 +34,9 @@ static unsigned hash_frame(u64 gfn)
 static void forget_all(struct bt_cache *c)
 {
 	c->used = 0;
-	c->meta_used = 0;
+	c->meta_used = META_ALIGN; /* reference 0 is none */
 	c->block_count = 0;
-	c->order = (struct bt_block **)((u8 *)c->cfg.meta + c->cfg.meta_size);
+	c->order = (u32 *)((u8 *)c->cfg.meta + c->cfg.meta_size);
 	memset(c->hash, 0, sizeof(c->hash));
 	memset(c->frame, 0, sizeof(c->frame));
 	memset(c->cfg.targets, 0, sizeof(*c->cfg.targets));
@@ -43,7 +45,7 @@ static void forget_all(struct bt_cache *c)
 void bt_cache_init(struct bt_cache *c, const struct bt_cache_config *cfg)
 {
 	c->cfg = *cfg;
-	c->cfg.meta_size = ALIGN_DOWN(cfg->meta_size, 16);
+	c->cfg.meta_size = ALIGN_DOWN(cfg->meta_size, META_ALIGN);
 	c->flushes = 0;
 	forget_all(c);
 }
@@ -60,11 +62,18 @@ static u64 meta_free(const struct bt_cache *c)
 	return (u64)((u8 *)c->order - (u8 *)c->cfg.meta) - c->meta_used;
 }
 
+static u64 meta_size(unsigned exits, unsigned maps, bool tail)
+{
+	return ALIGN_UP(offsetof(struct bt_block, exits) +
+			exits * sizeof(struct bt_exit) +
+			maps * sizeof(struct bt_map) +
+			tail * sizeof(struct bt_frame), META_ALIGN);
+}
+
 bool bt_cache_reserve(struct bt_cache *c, struct emit *e)
 {
-	u64 meta = sizeof(struct bt_block) + sizeof(void *) + 16 +
-		   (BT_BLOCK_INSNS + 1) * sizeof(struct bt_map) +
-		   BT_BLOCK_EXITS * sizeof(struct bt_exit);
+	u64 meta = meta_size(BT_BLOCK_EXITS, BT_BLOCK_INSNS + 1, true) +
+		   sizeof(*c->order);
 
 	if (c->cfg.size - c->used < BT_BLOCK_BYTES || meta_free(c) < meta)
 		return false;
@@ -72,101 +81,111 @@ bool bt_cache_reserve(struct bt_cache *c, struct emit *e)
 	return true;
 }
 
-static void *meta_alloc(struct bt_cache *c, u64 size)
-{
-	void *p = (u8 *)c->cfg.meta + c->meta_used;
-
-	c->meta_used += ALIGN_UP(size, 8);
-	return p;
-}
-
 /* What lies behind the last word's code is never reached. */
-static u8 *copy_code(struct bt_cache *c, u32 len)
+static void copy_code(struct bt_cache *c, u32 len)
 {
 	u64 *to = (u64 *)(c->cfg.write + c->used);
 
 	for (u32 i = 0; i < (len + 7) / 8; i++)
 		to[i] = c->scratch[i];
-	return (u8 *)to;
+}
+
+/* The block and what lies behind it, links aside. */
+static struct bt_block *make_meta(struct bt_cache *c,
+				  const struct bt_block *key,
+				  const struct bt_map *map,
+				  const struct bt_exit *exits, u64 tail_gfn)
+{
+	struct bt_block *b = bt_at(c, (u32)c->meta_used);
+
+	*b = *key;
+	memcpy(b->exits, exits, b->exit_count * sizeof(*exits));
+	memcpy(bt_block_maps(b), map, b->map_count * sizeof(*map));
+	b->frame.block = bt_ref(c, b);
+	for (unsigned i = 0; i < b->exit_count; i++)
+		b->exits[i].from = bt_ref(c, b);
+	if (b->tail_len)
+		*bt_block_tail(b) = (struct bt_frame){
+			.gfn = (u32)tail_gfn, .block = bt_ref(c, b) };
+	c->meta_used += meta_size(b->exit_count, b->map_count, b->tail_len);
+	return b;
 }
 
 struct bt_block *bt_cache_commit(struct bt_cache *c, const struct emit *e,
-				 const struct bt_map *map, unsigned map_count,
-				 const struct bt_exit *exits,
-				 unsigned exit_count)
+				 const struct bt_block *key,
+				 const struct bt_map *map,
+				 const struct bt_exit *exits, u64 tail_gfn)
 {
-	struct bt_block *b = meta_alloc(c, sizeof(*b));
-	struct bt_map *m = meta_alloc(c, map_count * sizeof(*m));
-	struct bt_exit *x = meta_alloc(c, exit_count * sizeof(*x));
+	struct bt_block *b = make_meta(c, key, map, exits, tail_gfn);
 
 	assert(!e->overflow);
-	memcpy(m, map, map_count * sizeof(*m));
-	memcpy(x, exits, exit_count * sizeof(*x));
-	*b = (struct bt_block){
-		.write = copy_code(c, emit_offset(e)),
-		.exec = e->exec,
-		.host_len = (u16)emit_offset(e),
-		.map = m,
-		.map_count = (u16)map_count,
-		.exits = x,
-		.exit_count = (u8)exit_count,
-	};
+	b->exec = e->exec;
+	b->host_len = (u16)emit_offset(e);
+	copy_code(c, b->host_len);
 	c->used += ALIGN_UP(b->host_len, 16);
-	*--c->order = b;
+	*--c->order = bt_ref(c, b);
 	c->block_count++;
 	return b;
 }
 
 struct bt_block *bt_cache_find(struct bt_cache *c, gpa_t gpa, u32 eip, u32 mode)
 {
-	struct bt_block *b = c->hash[hash_key(gpa, eip, mode)];
+	u64 gfn = gpa.a >> PAGE_SHIFT;
+	u32 ref = c->hash[hash_key(gpa, eip, mode)];
+	struct bt_block *b;
 
-	while (b && (b->gpa.a != gpa.a || b->eip != eip || b->mode != mode))
-		b = b->next_hash;
+	for (; (b = bt_at(c, ref)); ref = b->next_hash)
+		if (b->eip == eip && b->frame.gfn == gfn && b->mode == mode)
+			break;
 	return b;
 }
 
-static void add_to_frame(struct bt_cache *c, struct bt_block *b,
-			 struct bt_frame *f, gpa_t gpa)
+static void add_to_frame(struct bt_cache *c, struct bt_frame *f)
 {
-	struct bt_frame **list = &c->frame[hash_frame(gpa.a >> PAGE_SHIFT)];
+	u32 *list = &c->frame[hash_frame(f->gfn)];
 
-	*f = (struct bt_frame){ .gfn = gpa.a >> PAGE_SHIFT, .block = b,
-				.next = *list };
-	*list = f;
+	f->next = *list;
+	*list = bt_ref(c, f);
+}
+
+/* Where the list starts that the block is to be found in. */
+static u32 *bucket_of(struct bt_cache *c, const struct bt_block *b)
+{
+	return &c->hash[hash_key(bt_block_gpa(b), b->eip, b->mode)];
 }
 
 void bt_cache_insert(struct bt_cache *c, struct bt_block *b)
 {
-	struct bt_block **h = &c->hash[hash_key(b->gpa, b->eip, b->mode)];
+	u32 *h = bucket_of(c, b);
 
 	assert(!(b->flags & (BT_BLOCK_DEAD | BT_BLOCK_INSERTED)));
 	b->flags |= BT_BLOCK_INSERTED;
 	b->next_hash = *h;
-	*h = b;
-	add_to_frame(c, b, &b->frames[0], b->gpa);
+	*h = bt_ref(c, b);
+	add_to_frame(c, &b->frame);
 	if (b->tail_len)
-		add_to_frame(c, b, &b->frames[1], b->tail_gpa);
+		add_to_frame(c, bt_block_tail(b));
 }
 
 /* Blocks lie in the order array by descending address. */
 struct bt_block *bt_cache_at(const struct bt_cache *c, const u8 *exec)
 {
 	u32 low = 0, high = c->block_count;
+	struct bt_block *b;
 
 	while (low < high) {
 		u32 mid = (low + high) / 2;
 
-		if (c->order[mid]->exec <= exec)
+		b = bt_at(c, c->order[mid]);
+		if (b->exec <= exec)
 			high = mid;
 		else
 			low = mid + 1;
 	}
 	if (low == c->block_count)
 		return NULL;
-	if (exec - c->order[low]->exec >= c->order[low]->host_len)
-		return NULL;
-	return c->order[low];
+	b = bt_at(c, c->order[low]);
+	return exec - b->exec < b->host_len ? b : NULL;
 }
 
 struct bt_exit *bt_cache_exit_at(const struct bt_cache *c, const u8 *ret)
@@ -180,70 +199,80 @@ struct bt_exit *bt_cache_exit_at(const struct bt_cache *c, const u8 *ret)
 }
 
 /* The rel32 at this offset of b, so that it leads to target. */
-static void patch_rel32(struct bt_block *b, u32 offset, const u8 *target)
+static void patch_rel32(struct bt_cache *c, struct bt_block *b, u32 offset,
+			const u8 *target)
 {
 	u32 rel = (u32)(target - (b->exec + offset + 4));
 
-	memcpy(b->write + offset, &rel, sizeof(rel));
+	memcpy(bt_block_code(c, b) + offset, &rel, sizeof(rel));
 }
 
-static void point_exit(struct bt_exit *x, u8 opcode, const u8 *target)
+static void point_exit(struct bt_cache *c, struct bt_exit *x, u8 opcode,
+		       const u8 *target)
 {
-	struct bt_block *b = x->from;
+	struct bt_block *b = bt_at(c, x->from);
 
-	b->write[x->site] = opcode;
-	patch_rel32(b, x->site + 1, target);
+	bt_block_code(c, b)[x->site] = opcode;
+	patch_rel32(c, b, x->site + 1, target);
 	if (x->jcc)
-		patch_rel32(b, x->jcc, opcode == OP_JMP_REL ?
+		patch_rel32(c, b, x->jcc, opcode == OP_JMP_REL ?
 			    target : b->exec + x->site);
 }
 
-void bt_cache_link(struct bt_exit *x, struct bt_block *to)
+void bt_cache_link(struct bt_cache *c, struct bt_exit *x, struct bt_block *to)
 {
-	if ((x->from->flags | to->flags) & BT_BLOCK_DEAD)
+	const struct bt_block *from = bt_at(c, x->from);
+
+	if ((from->flags | to->flags) & BT_BLOCK_DEAD)
 		return;
 	assert(!x->to);
-	x->to = to;
+	x->to = bt_ref(c, to);
 	x->next_in = to->incoming;
-	to->incoming = x;
-	point_exit(x, OP_JMP_REL, to->exec);
+	to->incoming = bt_ref(c, x);
+	point_exit(c, x, OP_JMP_REL, to->exec);
 }
 
-static void cut(struct bt_exit *x)
+static void cut(struct bt_cache *c, struct bt_exit *x)
 {
-	x->to = NULL;
-	x->next_in = NULL;
-	point_exit(x, OP_CALL_REL, bt_stub_address(BT_STUB_link));
+	x->to = 0;
+	x->next_in = 0;
+	point_exit(c, x, OP_CALL_REL, bt_stub_address(BT_STUB_link));
 }
 
-void bt_cache_unlink(struct bt_block *b)
+void bt_cache_unlink(struct bt_cache *c, struct bt_block *b)
 {
 	while (b->incoming) {
-		struct bt_exit *x = b->incoming;
+		struct bt_exit *x = bt_at(c, b->incoming);
 
 		b->incoming = x->next_in;
-		cut(x);
+		cut(c, x);
 	}
 }
 
-static void unlink_outgoing(struct bt_block *b)
+/* Off the list of those that come to its target. */
+static void leave_incoming(struct bt_cache *c, const struct bt_exit *x)
+{
+	u32 *p = &((struct bt_block *)bt_at(c, x->to))->incoming;
+
+	while (bt_at(c, *p) != x)
+		p = &((struct bt_exit *)bt_at(c, *p))->next_in;
+	*p = x->next_in;
+}
+
+static void unlink_outgoing(struct bt_cache *c, struct bt_block *b)
 {
 	for (unsigned i = 0; i < b->exit_count; i++) {
-		struct bt_exit *x = &b->exits[i], **p;
-
-		if (!x->to)
+		if (!b->exits[i].to)
 			continue;
-		for (p = &x->to->incoming; *p != x; p = &(*p)->next_in)
-			;
-		*p = x->next_in;
-		cut(x);
+		leave_incoming(c, &b->exits[i]);
+		cut(c, &b->exits[i]);
 	}
 }
 
-void bt_cache_isolate(struct bt_block *b)
+void bt_cache_isolate(struct bt_cache *c, struct bt_block *b)
 {
-	bt_cache_unlink(b);
-	unlink_outgoing(b);
+	bt_cache_unlink(c, b);
+	unlink_outgoing(c, b);
 }
 
 static void forget_target(struct bt_cache *c, const struct bt_block *b)
@@ -255,25 +284,25 @@ static void forget_target(struct bt_cache *c, const struct bt_block *b)
 		t->tag[index] = t->exec[index] = 0;
 }
 
-static void remove_from_frame(struct bt_cache *c, struct bt_frame *f)
+static void remove_from_frame(struct bt_cache *c, const struct bt_frame *f)
 {
-	struct bt_frame **p = &c->frame[hash_frame(f->gfn)];
+	u32 *p = &c->frame[hash_frame(f->gfn)];
 
-	for (; *p != f; p = &(*p)->next)
-		;
+	while (bt_at(c, *p) != f)
+		p = &((struct bt_frame *)bt_at(c, *p))->next;
 	*p = f->next;
 }
 
-static void remove_from_lists(struct bt_cache *c, struct bt_block *b)
+static void remove_from_lists(struct bt_cache *c, const struct bt_block *b)
 {
-	struct bt_block **p = &c->hash[hash_key(b->gpa, b->eip, b->mode)];
+	u32 *p = bucket_of(c, b);
 
-	for (; *p != b; p = &(*p)->next_hash)
-		;
+	while (bt_at(c, *p) != b)
+		p = &((struct bt_block *)bt_at(c, *p))->next_hash;
 	*p = b->next_hash;
-	remove_from_frame(c, &b->frames[0]);
+	remove_from_frame(c, &b->frame);
 	if (b->tail_len)
-		remove_from_frame(c, &b->frames[1]);
+		remove_from_frame(c, bt_block_tail(b));
 }
 
 void bt_cache_drop_block(struct bt_cache *c, struct bt_block *b)
@@ -282,45 +311,48 @@ void bt_cache_drop_block(struct bt_cache *c, struct bt_block *b)
 		return;
 	if (b->flags & BT_BLOCK_INSERTED)
 		remove_from_lists(c, b);
-	bt_cache_isolate(b);
+	bt_cache_isolate(c, b);
 	forget_target(c, b);
 	b->flags |= BT_BLOCK_DEAD;
 }
 
 /*
- * The first block of the frame from *f on; *f moves past it, and past its
+ * The first block of the frame from *ref on; *ref moves past it, and past its
  * other entry, so that the caller may drop the block. NULL: no more.
  */
-static struct bt_block *next_in_frame(struct bt_frame **f, u64 gfn)
+static struct bt_block *next_in_frame(const struct bt_cache *c, u32 *ref,
+				      u64 gfn)
 {
-	struct bt_frame *at = *f;
+	const struct bt_frame *at = bt_at(c, *ref), *next;
 
 	while (at && at->gfn != gfn)
-		at = at->next;
+		at = bt_at(c, at->next);
 	if (!at)
 		return NULL;
-	*f = at->next;
-	if (*f && (*f)->block == at->block)
-		*f = (*f)->next;
-	return at->block;
+	next = bt_at(c, at->next);
+	*ref = next && next->block == at->block ? next->next : at->next;
+	return bt_at(c, at->block);
 }
 
 void bt_cache_each(struct bt_cache *c, u64 gfn,
 		   void (*fn)(void *ctx, struct bt_block *b), void *ctx)
 {
-	struct bt_frame *f = c->frame[hash_frame(gfn)];
+	u32 ref = c->frame[hash_frame(gfn)];
 	struct bt_block *b;
 
-	while ((b = next_in_frame(&f, gfn)))
+	while ((b = next_in_frame(c, &ref, gfn)))
 		fn(ctx, b);
 }
 
 void bt_cache_all(struct bt_cache *c,
 		  void (*fn)(void *ctx, struct bt_block *b), void *ctx)
 {
-	for (u32 i = 0; i < c->block_count; i++)
-		if (!(c->order[i]->flags & BT_BLOCK_DEAD))
-			fn(ctx, c->order[i]);
+	for (u32 i = 0; i < c->block_count; i++) {
+		struct bt_block *b = bt_at(c, c->order[i]);
+
+		if (!(b->flags & BT_BLOCK_DEAD))
+			fn(ctx, b);
+	}
 }
 
 static bool overlap(gpa_t a, u32 a_len, gpa_t b, u32 b_len)
@@ -328,17 +360,23 @@ static bool overlap(gpa_t a, u32 a_len, gpa_t b, u32 b_len)
 	return a.a < b.a + b_len && b.a < a.a + a_len;
 }
 
+/* Are any of these bytes the block's source? */
+static bool holds(const struct bt_block *b, gpa_t gpa, u32 len)
+{
+	return overlap(gpa, len, bt_block_gpa(b), b->guest_len) ||
+	       (b->tail_len &&
+		overlap(gpa, len, bt_block_tail_gpa(b), b->tail_len));
+}
+
 unsigned bt_cache_drop(struct bt_cache *c, gpa_t gpa, u32 len)
 {
 	u64 gfn = gpa.a >> PAGE_SHIFT;
-	struct bt_frame *f = c->frame[hash_frame(gfn)];
+	u32 ref = c->frame[hash_frame(gfn)];
 	unsigned dropped = 0;
 	struct bt_block *b;
 
-	while ((b = next_in_frame(&f, gfn))) {
-		if ((b->flags & BT_BLOCK_SELF_CHECK) ||
-		    (!overlap(gpa, len, b->gpa, b->guest_len) &&
-		     !overlap(gpa, len, b->tail_gpa, b->tail_len)))
+	while ((b = next_in_frame(c, &ref, gfn))) {
+		if ((b->flags & BT_BLOCK_SELF_CHECK) || !holds(b, gpa, len))
 			continue;
 		bt_cache_drop_block(c, b);
 		dropped++;
@@ -348,10 +386,11 @@ unsigned bt_cache_drop(struct bt_cache *c, gpa_t gpa, u32 len)
 
 bool bt_cache_frame_tracked(const struct bt_cache *c, u64 gfn)
 {
-	const struct bt_frame *f = c->frame[hash_frame(gfn)];
+	u32 ref = c->frame[hash_frame(gfn)];
+	const struct bt_block *b;
 
-	for (; f; f = f->next)
-		if (f->gfn == gfn && !(f->block->flags & BT_BLOCK_SELF_CHECK))
+	while ((b = next_in_frame(c, &ref, gfn)))
+		if (!(b->flags & BT_BLOCK_SELF_CHECK))
 			return true;
 	return false;
 }
@@ -370,11 +409,11 @@ void bt_cache_target(struct bt_cache *c, u64 tag_space, struct bt_block *b)
 const struct bt_map *bt_block_map(const struct bt_block *b, const u8 *exec)
 {
 	unsigned offset = (unsigned)(exec - b->exec);
-	const struct bt_map *m = NULL;
+	const struct bt_map *map = bt_block_maps(b), *m = NULL;
 
 	for (unsigned i = 0; i < b->map_count; i++)
-		if (b->map[i].host <= offset)
-			m = &b->map[i];
+		if (map[i].host <= offset)
+			m = &map[i];
 	return m;
 }
 
@@ -383,7 +422,7 @@ const struct bt_map *bt_block_boundary(const struct bt_block *b,
 {
 	const struct bt_map *m = bt_block_map(b, exec);
 
-	if (m == b->map && exec == b->exec + b->prefix)
+	if (m == bt_block_maps(b) && exec == b->exec + b->prefix)
 		return m; /* behind the block's own checks: nothing done yet */
 	return m && b->exec + m->host == exec ? m : NULL;
 }
@@ -392,7 +431,8 @@ bool bt_block_continues(const struct bt_block *b, const u8 *ret, u32 eip)
 {
 	const struct bt_map *m = bt_block_map(b, ret - 1);
 
-	return m + 1 < b->map + b->map_count && b->eip + m[1].guest == eip;
+	return m + 1 < bt_block_maps(b) + b->map_count &&
+	       b->eip + m[1].guest == eip;
 }
 
 unsigned bt_block_uncounted(const struct bt_block *b, const u8 *exec)
@@ -402,7 +442,7 @@ unsigned bt_block_uncounted(const struct bt_block *b, const u8 *exec)
 
 	if (!b->counted || !m || exec < b->exec + b->prefix)
 		return 0;
-	for (; m < b->map + b->insns; m++) {
+	for (; m < bt_block_maps(b) + b->insns; m++) {
 		n += !(m->flags & BT_MAP_CALLOUT);
 		if (m->flags & BT_MAP_BRANCH)
 			return n;

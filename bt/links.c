@@ -36,7 +36,7 @@ static bool link_allowed(const struct bt_block *from, const struct bt_block *to)
 	if (!to->tail_len && (from->eip ^ to->eip) < PAGE_SIZE)
 		return true;
 	if (to->tail_len && (!codemap_gpa(next_page_of(to->eip), &tail) ||
-			     tail.a != to->tail_gpa.a))
+			     tail.a != bt_block_tail_gpa(to).a))
 		return false;
 	return codemap_global(from->eip) && links_global(to);
 }
@@ -53,7 +53,7 @@ void links_early(struct bt_block *b)
 		to = bt_cache_find(bt.cache, gpa, exit->target, b->mode);
 		if (!to || !link_allowed(b, to))
 			continue;
-		bt_cache_link(exit, to);
+		bt_cache_link(bt.cache, exit, to);
 		count(CNT_CHAINED);
 	}
 	blocks_serialise();
@@ -63,21 +63,24 @@ const u8 *bt_on_link(struct vcpu *v, const u8 *ret)
 {
 	struct bt_exit *exit = bt_cache_exit_at(bt.cache, ret);
 	u64 before = blocks_generation();
+	const struct bt_block *from;
 	struct bt_block *to;
 	const u8 *exec;
 
 	assert(exit);
+	from = bt_at(bt.cache, exit->from);
 	v->rip = exit->target;
 	bt.leave = LEAVE_NONE;
 	if (bt_wanted_elsewhere(v))
 		return NULL;
-	exec = blocks_find_in(v, exit->from->mode);
-	if (!exec || bt.env.icount || bt.count_runs || blocks_generation() != before ||
-	    !link_thinkable(exit->from, exit->target))
+	exec = blocks_find_in(v, from->mode);
+	if (!exec || bt.env.icount || bt.count_runs ||
+	    blocks_generation() != before ||
+	    !link_thinkable(from, exit->target))
 		return exec;
 	to = bt_cache_at(bt.cache, exec);
-	if (link_allowed(exit->from, to)) {
-		bt_cache_link(exit, to);
+	if (link_allowed(from, to)) {
+		bt_cache_link(bt.cache, exit, to);
 		count(CNT_CHAINED);
 		blocks_serialise();
 	}

@@ -13,12 +13,13 @@ typedef unsigned long long ull;
 /* Source bytes in the block's own page and, for one instruction, the next. */
 static unsigned source(const struct bt_block *b, unsigned at, u8 *bytes)
 {
+	const u8 *own = gpm_ptr(bt.env.gpm, bt_block_gpa(b));
 	unsigned n = 0;
 
 	for (; n < INSN_MAX && at + n < b->guest_len; n++)
-		bytes[n] = *gpm_ptr(bt.env.gpm, GPA(b->gpa.a + at + n));
+		bytes[n] = own[at + n];
 	for (unsigned i = 0; n < INSN_MAX && i < b->tail_len; i++)
-		bytes[n++] = *gpm_ptr(bt.env.gpm, GPA(b->tail_gpa.a + i));
+		bytes[n++] = gpm_ptr(bt.env.gpm, bt_block_tail_gpa(b))[i];
 	return n;
 }
 
@@ -48,7 +49,7 @@ static void print_insn(u64 pc, const u8 *bytes, unsigned have, unsigned size,
 static void print_host(const struct bt_block *b, unsigned from, unsigned to)
 {
 	while (from < to) {
-		const u8 *p = b->write + from;
+		const u8 *p = bt_block_code(bt.cache, b) + from;
 		struct insn insn;
 		unsigned left = b->host_len - from;
 
@@ -63,9 +64,8 @@ static void print_host(const struct bt_block *b, unsigned from, unsigned to)
 static void print_code(const struct bt_block *b)
 {
 	for (unsigned i = 0; i < b->map_count; i++) {
-		const struct bt_map *m = &b->map[i];
-		unsigned end = i + 1 < b->map_count ? b->map[i + 1].host
-						    : b->host_len;
+		const struct bt_map *m = &bt_block_maps(b)[i];
+		unsigned end = i + 1 < b->map_count ? m[1].host : b->host_len;
 		u8 bytes[INSN_MAX];
 
 		if (i < b->insns) {
@@ -82,17 +82,22 @@ static void print_exits(const struct bt_block *b)
 {
 	for (unsigned i = 0; i < b->exit_count; i++) {
 		const struct bt_exit *x = &b->exits[i];
+		const struct bt_block *to = bt_at(bt.cache, x->to);
 
 		console_printf("  exit to %x: ", x->target);
-		if (x->to)
+		if (to)
 			console_printf("linked to the block at %llx\n",
-				       (ull)x->to->exec);
+				       (ull)to->exec);
 		else
 			console_printf("not linked\n");
 	}
-	for (const struct bt_exit *x = b->incoming; x; x = x->next_in)
-		console_printf("  linked from the block of %x\n",
-			       x->from->eip);
+	for (u32 ref = b->incoming; ref;) {
+		const struct bt_exit *x = bt_at(bt.cache, ref);
+		const struct bt_block *from = bt_at(bt.cache, x->from);
+
+		console_printf("  linked from the block of %x\n", from->eip);
+		ref = x->next_in;
+	}
 }
 
 static bool holds(const struct bt_block *b, u32 eip)
@@ -114,7 +119,7 @@ static void show_block(void *ctx, struct bt_block *b)
 	s->blocks++;
 	console_printf("block %x, gpa %llx, mode %x: %u instructions in %u "
 		       "bytes, %u host bytes at %llx\n", b->eip,
-		       (ull)b->gpa.a, b->mode, b->insns,
+		       (ull)bt_block_gpa(b).a, b->mode, b->insns,
 		       b->guest_len + b->tail_len, b->host_len, (ull)b->exec);
 	if (bt.count_runs)
 		console_printf("  runs %u\n", b->uses);

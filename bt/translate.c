@@ -19,8 +19,8 @@
 static void note_map(struct xlate *x, u8 flags)
 {
 	x->map[x->map_count++] = (struct bt_map){
-		.host = x->insns ? (u16)emit_offset(&x->e) : 0,
-		.guest = (u16)(x->eip - x->req->eip),
+		.host = x->insns ? emit_offset(&x->e) : 0,
+		.guest = x->eip - x->req->eip,
 		.flags = flags,
 	};
 }
@@ -265,29 +265,33 @@ static u32 source_length(const struct xlate *x)
 	return len ? len : 1;
 }
 
-static void fill_block(struct bt_block *b, const struct xlate *x)
+/* What is known of a block before it has its place. */
+static void fill_key(struct bt_block *key, const struct xlate *x)
 {
 	const struct bt_xlate_req *req = x->req;
 
-	b->gpa = req->gpa;
-	b->eip = req->eip;
-	b->mode = req->mode;
-	b->flags = (req->self_check ? BT_BLOCK_SELF_CHECK : 0) |
-		   (x->looks_up ? BT_BLOCK_LOOKS_UP : 0);
-	b->guest_len = (u16)source_length(x);
-	b->tail_gpa = x->tail_gpa;
-	b->tail_len = (u16)x->tail_len;
-	b->insns = (u16)x->insns;
-	b->counted = req->count ? (u16)x->counted : 0;
-	b->prefix = (u16)x->prefix;
-	for (unsigned i = 0; i < x->exit_count; i++)
-		b->exits[i].from = b;
+	assert(!((req->gpa.a ^ req->eip) & ~PAGE_MASK));
+	*key = (struct bt_block){
+		.eip = req->eip,
+		.mode = (u16)req->mode,
+		.guest_len = (u16)source_length(x),
+		.prefix = (u16)x->prefix,
+		.tail_len = (u8)x->tail_len,
+		.insns = (u8)x->insns,
+		.counted = req->count ? (u8)x->counted : 0,
+		.flags = (req->self_check ? BT_BLOCK_SELF_CHECK : 0) |
+			 (x->looks_up ? BT_BLOCK_LOOKS_UP : 0),
+		.map_count = (u8)x->map_count,
+		.exit_count = (u8)x->exit_count,
+		.frame.gfn = (u32)(req->gpa.a >> PAGE_SHIFT),
+	};
 }
 
 enum bt_xlate_result bt_translate(struct bt_cache *c,
 				  const struct bt_xlate_req *req,
 				  struct bt_block **block)
 {
+	struct bt_block key;
 	struct xlate x;
 	struct emit e;
 
@@ -296,8 +300,8 @@ enum bt_xlate_result bt_translate(struct bt_cache *c,
 	translate_pass(&x, req, &e, 0);
 	if (req->self_check)
 		translate_pass(&x, req, &e, source_length(&x));
-	*block = bt_cache_commit(c, &x.e, x.map, x.map_count, x.exits,
-				 x.exit_count);
-	fill_block(*block, &x);
+	fill_key(&key, &x);
+	*block = bt_cache_commit(c, &x.e, &key, x.map, x.exits,
+				 x.tail_gpa.a >> PAGE_SHIFT);
 	return BT_XLATE_OK;
 }

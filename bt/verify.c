@@ -364,6 +364,7 @@ static const char *decode(struct vinsn *i, const u8 *at, const u8 *end)
 struct pass {
 	const struct bt_cache *c;
 	const struct bt_block *b;
+	const u8 *code; /* of b, to be read */
 	u64 starts[WORDS]; /* an instruction starts at this offset */
 	u64 wanted[WORDS]; /* a branch lands there */
 };
@@ -395,7 +396,7 @@ static bool is_block_entry(const struct bt_cache *c, const u8 *target)
 static const char *check_branch(struct pass *p, const struct vinsn *i,
 				bool *open)
 {
-	u64 offset = (u64)(i->at - p->b->write) + (u64)i->rel;
+	u64 offset = (u64)(i->at - p->code) + (u64)i->rel;
 	const u8 *target = p->b->exec + offset;
 	int stub;
 
@@ -430,7 +431,7 @@ static bool same_look_up(const u8 *at)
 
 static bool is_look_up(const struct pass *p, const u8 *at, const u8 *end)
 {
-	const u8 *next = p->b->exec + (at - p->b->write) + LOOK_UP_MISS + 4;
+	const u8 *next = p->b->exec + (at - p->code) + LOOK_UP_MISS + 4;
 
 	return end - at >= (s64)sizeof(verify_look_up) && same_look_up(at) &&
 	       next + word_at(at + LOOK_UP_MISS) ==
@@ -439,7 +440,7 @@ static bool is_look_up(const struct pass *p, const u8 *at, const u8 *end)
 
 static const char *check_insns(struct pass *p)
 {
-	const u8 *start = p->b->write, *end = start + p->b->host_len;
+	const u8 *start = p->code, *end = start + p->b->host_len;
 	bool open = true;
 	struct vinsn i;
 
@@ -467,8 +468,7 @@ static bool lies_in_cache(const struct bt_cache *c, const struct bt_block *b)
 {
 	u64 offset = (u64)(b->exec - c->cfg.exec);
 
-	return offset < c->cfg.size && b->host_len <= c->cfg.size - offset &&
-	       b->write == c->cfg.write + offset;
+	return offset < c->cfg.size && b->host_len <= c->cfg.size - offset;
 }
 
 const char *bt_verify(const struct bt_cache *c, const struct bt_block *b)
@@ -483,6 +483,7 @@ const char *bt_verify(const struct bt_cache *c, const struct bt_block *b)
 		return "the block does not lie in the cache";
 	p.c = c;
 	p.b = b;
+	p.code = bt_block_code(c, b);
 	for (unsigned n = 0; n < words; n++)
 		p.starts[n] = p.wanted[n] = 0;
 	why = check_insns(&p);

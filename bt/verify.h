@@ -17,9 +17,9 @@
 
 /*
  * NULL when the block's code obeys every rule, else the rule that it breaks,
- * in words. Reads the code through b->write; trusts nothing else of the block
- * but write, exec and host_len. Branches out of the block must land on a stub
- * (bt_stub_address) or on the first instruction of a live block of the cache.
+ * in words. Trusts nothing of the block but exec and host_len. Branches out of
+ * the block must land on a stub (bt_stub_address) or on the first instruction
+ * of a live block of the cache.
  */
 const char *bt_verify(const struct bt_cache *c, const struct bt_block *b);
 

@@ -166,7 +166,8 @@ const u8 *bt_on_link(struct vcpu *v, const u8 *ret)
 	v->rip = x->target;
 	exec = bt_on_dispatch(v);
 	if (exec) {
-		bt_cache_link(x, bt_cache_at(&process.cache, exec));
+		bt_cache_link(&process.cache, x,
+			      bt_cache_at(&process.cache, exec));
 		process.work.links++;
 	}
 	return exec;

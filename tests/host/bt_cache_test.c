@@ -48,35 +48,39 @@ static struct bt_block *make(u32 eip, u64 gpa, u32 mode, bool self_check)
 	return b;
 }
 
-static const u8 *target_of(const struct bt_exit *x)
+static struct bt_block *from_of(const struct bt_exit *x)
 {
-	const u8 *site = x->from->write + x->site;
-	s32 rel;
-
-	memcpy(&rel, site + 1, sizeof(rel));
-	return x->from->exec + x->site + 5 + rel;
+	return bt_at(&cache, x->from);
 }
 
-static const u8 *jcc_target_of(const struct bt_exit *x)
+/* Where the rel32 at this offset of the exit's block leads. */
+static const u8 *target_at(const struct bt_exit *x, u32 offset)
 {
+	const struct bt_block *b = from_of(x);
 	s32 rel;
 
-	memcpy(&rel, x->from->write + x->jcc, sizeof(rel));
-	return x->from->exec + x->jcc + 4 + rel;
+	memcpy(&rel, bt_block_code(&cache, b) + offset, sizeof(rel));
+	return b->exec + offset + 4 + rel;
+}
+
+static bool exit_is(const struct bt_exit *x, u8 opcode, const u8 *target,
+		    const u8 *jcc_target)
+{
+	return bt_block_code(&cache, from_of(x))[x->site] == opcode &&
+	       target_at(x, x->site + 1u) == target &&
+	       (!x->jcc || target_at(x, x->jcc) == jcc_target);
 }
 
 static bool is_unlinked(const struct bt_exit *x)
 {
-	return !x->to && x->from->write[x->site] == 0xe8 &&
-	       target_of(x) == bt_stub_link &&
-	       (!x->jcc || jcc_target_of(x) == x->from->exec + x->site);
+	return !x->to && exit_is(x, 0xe8, bt_stub_link,
+				 from_of(x)->exec + x->site);
 }
 
 static bool is_linked(const struct bt_exit *x, const struct bt_block *to)
 {
-	return x->to == to && x->from->write[x->site] == 0xe9 &&
-	       target_of(x) == to->exec &&
-	       (!x->jcc || jcc_target_of(x) == to->exec);
+	return bt_at(&cache, x->to) == to &&
+	       exit_is(x, 0xe9, to->exec, to->exec);
 }
 
 static void test_find(void)
@@ -113,24 +117,24 @@ static void test_link(void)
 	CHECK(a->exit_count == 2 && a->exits[1].jcc && !a->exits[0].jcc);
 	CHECK(a->exits[0].target == EIP + 3 && a->exits[1].target == EIP);
 	CHECK(is_unlinked(&a->exits[0]) && is_unlinked(&a->exits[1]));
-	bt_cache_link(&a->exits[0], b);
-	bt_cache_link(&a->exits[1], a); /* to itself */
-	bt_cache_link(&c->exits[1], b);
+	bt_cache_link(&cache, &a->exits[0], b);
+	bt_cache_link(&cache, &a->exits[1], a); /* to itself */
+	bt_cache_link(&cache, &c->exits[1], b);
 	CHECK(is_linked(&a->exits[0], b) && is_linked(&a->exits[1], a));
 	CHECK(is_linked(&c->exits[1], b));
-	bt_cache_unlink(b);
+	bt_cache_unlink(&cache, b);
 	CHECK(is_unlinked(&a->exits[0]) && is_unlinked(&c->exits[1]));
 	CHECK(is_linked(&a->exits[1], a) && !b->incoming);
-	bt_cache_link(&c->exits[0], a);
-	bt_cache_link(&a->exits[0], b);
-	bt_cache_isolate(a);
+	bt_cache_link(&cache, &c->exits[0], a);
+	bt_cache_link(&cache, &a->exits[0], b);
+	bt_cache_isolate(&cache, a);
 	CHECK(is_unlinked(&a->exits[0]) && is_unlinked(&a->exits[1]));
 	CHECK(is_unlinked(&c->exits[0]) && !b->incoming);
-	bt_cache_link(&a->exits[1], a);
-	bt_cache_link(&c->exits[0], a);
+	bt_cache_link(&cache, &a->exits[1], a);
+	bt_cache_link(&cache, &c->exits[0], a);
 	bt_cache_drop_block(&cache, a);
 	CHECK(is_unlinked(&a->exits[1]) && is_unlinked(&c->exits[0]));
-	bt_cache_link(&c->exits[0], a); /* dead: refused */
+	bt_cache_link(&cache, &c->exits[0], a); /* dead: refused */
 	CHECK(is_unlinked(&c->exits[0]));
 }
 
@@ -206,8 +210,8 @@ static void test_straddling(void)
 		bool live = !rows[n].dropped;
 
 		reset();
-		make(EIP, 0x1800, 0, true);
-		make(EIP, 0x5800, 0, true);
+		make(EIP + 0x800, 0x1800, 0, true);
+		make(EIP + 0x800, 0x5800, 0, true);
 		b = make_straddling(0x1ffe, rows[n].tail);
 		CHECK(bt_cache_drop(&cache, GPA(rows[n].written), 1) ==
 		      rows[n].dropped, "row %u", n);
@@ -256,7 +260,7 @@ static void test_all(void)
 {
 	reset();
 	for (u32 n = 0; n < 10; n++)
-		make(EIP + 16 * n, 0x1000 + 0x810 * n, 0, n & 2);
+		make(EIP + 0x810 * n, 0x1000 + 0x810 * n, 0, n & 2);
 	seen = 0;
 	bt_cache_all(&cache, drop_odd, &cache);
 	CHECK(seen == 10, "%u", seen);
@@ -284,17 +288,19 @@ static void test_full(void)
 
 static void test_map(void)
 {
+	const struct bt_map *map;
 	struct bt_block *b;
 
 	reset();
 	b = make(EIP, 0x1000, 0, true);
+	map = bt_block_maps(b);
 	CHECK(b->insns == 2 && b->guest_len == 3 && b->prefix);
-	CHECK(bt_block_boundary(b, b->exec) == &b->map[0]);
-	CHECK(bt_block_map(b, b->exec + b->prefix) == &b->map[0]);
-	CHECK(bt_block_boundary(b, b->exec + b->prefix) == &b->map[0]);
+	CHECK(bt_block_boundary(b, b->exec) == &map[0]);
+	CHECK(bt_block_map(b, b->exec + b->prefix) == &map[0]);
+	CHECK(bt_block_boundary(b, b->exec + b->prefix) == &map[0]);
 	CHECK(!bt_block_boundary(b, b->exec + 1));
-	CHECK(bt_block_boundary(b, b->exec + b->map[1].host) == &b->map[1]);
-	CHECK(b->map[1].guest == 1);
+	CHECK(bt_block_boundary(b, b->exec + map[1].host) == &map[1]);
+	CHECK(map[1].guest == 1);
 }
 
 /* inc; jz +1; inc; ret: what is not due at each instruction. */
@@ -314,7 +320,7 @@ static void test_counts(void)
 	CHECK(b->flags & BT_BLOCK_LOOKS_UP);
 	for (unsigned i = 0; i < 4; i++)
 		CHECK(bt_block_uncounted(b, b->exec + MAX(b->prefix,
-			b->map[i].host)) == due[i], "%u", i);
+			bt_block_maps(b)[i].host)) == due[i], "%u", i);
 }
 
 /* GS makes a mode of its own only once code addresses through it. */

@@ -210,7 +210,7 @@ const u8 *bt_on_link(struct vcpu *v, const u8 *ret)
 	v->rip = x->target;
 	exec = bt_on_dispatch(v);
 	if (exec && sb.linking)
-		bt_cache_link(x, bt_cache_at(&sb.cache, exec));
+		bt_cache_link(&sb.cache, x, bt_cache_at(&sb.cache, exec));
 	return exec;
 }
 

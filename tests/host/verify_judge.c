@@ -258,10 +258,13 @@ static const u8 *target_of(const struct judged *j, const u8 *exec)
 
 static bool is_entry(const struct bt_cache *c, const u8 *target)
 {
-	for (u32 n = 0; n < c->block_count; n++)
-		if (c->order[n]->exec == target)
-			return (c->order[n]->flags & BT_BLOCK_INSERTED) &&
-			       !(c->order[n]->flags & BT_BLOCK_DEAD);
+	for (u32 n = 0; n < c->block_count; n++) {
+		const struct bt_block *b = bt_at(c, c->order[n]);
+
+		if (b->exec == target)
+			return (b->flags & BT_BLOCK_INSERTED) &&
+			       !(b->flags & BT_BLOCK_DEAD);
+	}
 	return false;
 }
 
@@ -377,7 +380,7 @@ static u64 look_up_length(const struct bt_block *b, u64 from)
 
 	for (unsigned n = 0; n < ARRAY_SIZE(look_up); n++) {
 		if (at >= b->host_len ||
-		    !decode(&j, b->write + at, b->host_len - at) ||
+		    !decode(&j, b->exec + at, b->host_len - at) ||
 		    !look_up_step(b, &j, at, n))
 			return 0;
 		at += j.insn.length;
@@ -402,7 +405,7 @@ const char *judge_block(const struct bt_cache *c, const struct bt_block *b)
 			insns[at].insn.length = (u8)length;
 			continue;
 		}
-		if (!decode(&insns[at], b->write + at, b->host_len - at))
+		if (!decode(&insns[at], b->exec + at, b->host_len - at))
 			return "Zydis cannot decode it";
 		starts[at] = 1;
 		why = judge_one(&insns[at]);
@@ -429,7 +432,7 @@ unsigned judge_count(const struct bt_block *b)
 	unsigned n = 0;
 
 	for (u64 at = 0; at < b->host_len; at += j.insn.length, n++)
-		if (!decode(&j, b->write + at, b->host_len - at))
+		if (!decode(&j, b->exec + at, b->host_len - at))
 			return 0;
 	return n;
 }
