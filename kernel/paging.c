@@ -129,14 +129,17 @@ static void map_or_stop(u64 va, u64 pa, u64 bytes, u64 leaf)
 		fatal("out of memory for the monitor's page tables");
 }
 
-static void make_upper_half(void)
+#define PML4_INDEX(va) ((va) >> 39 & 511)
+
+static void make_pml4(void)
 {
+	_Static_assert(PML4_INDEX(IMAGE_BASE) == PML4_INDEX(EXEC_BASE) &&
+		       PML4_INDEX(IMAGE_BASE) == PML4_INDEX(DEVICE_BASE),
+		       "the windows that grow lie behind the image's entry");
+
 	pml4 = palloc(1, PAGE_SIZE);
 	if (!pml4)
 		fatal("out of memory for the monitor's page tables");
-	for (unsigned i = PML4_UPPER; i < 512; i++)
-		if (!descend(&pml4[i]))
-			fatal("out of memory for the monitor's page tables");
 }
 
 /* RAM, whole pages only, and the first MiB with the text screen. */
@@ -203,7 +206,7 @@ static void set_control_registers(void)
 
 void paging_init(const struct host_memory *m)
 {
-	make_upper_half();
+	make_pml4();
 	map_direct(m);
 	map_image();
 	unmap_guards();

@@ -20,14 +20,12 @@
 #define EXEC_BASE   0xffffffffc0000000ull
 #define DEVICE_BASE 0xfffffffff0000000ull
 
-#define PML4_UPPER 256 /* first entry of the upper half */
-
 /* Build and load the final tables, and set CR0 and CR4 for good. */
 void paging_init(const struct host_memory *m);
 
 /*
- * The PML4. Its entries from PML4_UPPER on never change after paging_init(),
- * so that every root may share them by copy.
+ * The PML4. Its upper half never changes after paging_init(), so that every
+ * root may share it by copy.
  */
 const u64 *paging_host_pml4(void);
 hpa_t paging_host_root(void);

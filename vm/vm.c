@@ -102,10 +102,13 @@ static void *shadow_alloc_low(void *ctx, u64 pages)
 	return palloc_low(pages);
 }
 
-/* About 2 % of guest pages, at least enough for a small guest's tables. */
+/*
+ * A table for every 64 guest pages, and never fewer than 16 for each of the
+ * roots that are kept: a process of Linux has 8.
+ */
 static u32 shadow_pool_pages(u64 mem_bytes)
 {
-	return (u32)MAX(mem_bytes / PAGE_SIZE / 50, 1024);
+	return (u32)MAX(mem_bytes / PAGE_SIZE / 64, 1024);
 }
 
 static bool create_shadow(struct vm *vm)
