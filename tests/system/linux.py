@@ -26,7 +26,7 @@ MUST_COUNT = ("exit_attention", "guest_faults", "guest_page_faults",
               "user_entries", "host_faults", "host_irqs", "tsc_guest",
               "tsc_monitor", "tsc_translate")
 INTERPRETED_MOST = 1 / 1000  # of the guest's kernel instructions
-
+MEMORY_MOST = 24 << 20  # the monitor's, beside a guest of 256 MiB
 
 NEEDED = ("chain", "lookup")  # without them Linux takes an hour to boot
 
@@ -63,6 +63,8 @@ def shell(name, guest, **more):
     share = interpreted / max(run + interpreted, 1)
     assert run and share <= INTERPRETED_MOST, \
         f"{interpreted} of {run + interpreted} kernel instructions interpreted"
+    assert stats["mem"] > 256 << 20 or stats["monitor_bytes"] <= MEMORY_MOST, \
+        f"{stats['monitor_bytes'] >> 10} KiB of memory beside the guest's"
 
 
 def ends(name, job, end, status):
