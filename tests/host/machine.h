@@ -356,4 +356,20 @@ static inline void check_fault(const char *name, int vector, u32 error)
 		      name, m->e.fault.error, error);
 }
 
+/* The stack's items from `at` on, of `size` bytes each. */
+static inline void check_stack(const char *name, u32 at, const u32 *want,
+			       unsigned n, unsigned size)
+{
+	for (unsigned i = 0; i < n; i++) {
+		u32 got = size == 4 ? get32(at + 4 * i) : get16(at + 2 * i);
+
+		CHECK(got == want[i], "%s: item %u is %x, expected %x", name, i,
+		      got, want[i]);
+	}
+}
+
+#define STACK_IS(name, at, size, ...)                                     \
+	check_stack(name, at, (const u32[]){ __VA_ARGS__ },               \
+		    sizeof((const u32[]){ __VA_ARGS__ }) / 4, size)
+
 #endif

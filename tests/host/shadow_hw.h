@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For shadow_test.c: one random world, and the model of the hardware that runs
+ * For shadow_guest.h: one random world, and the model of the hardware that runs
  * on the shadow tables. The real CR0.WP is 1; the TLB and the cache of upper
  * entries forget only what they are told to.
  */
