@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: MIT
 """Measure Penumbra: the translator on the real CPU, nanobench, Linux guests.
 
-usage: bench/run.py [--quick] [-o DIR] [--only PART,...] [--merge]
+usage: bench/run.py [--quick] [-j JOBS] [-o DIR] [--only PART,...] [--merge]
        bench/run.py [-o DIR] --redraw REPORT.json
 
 Writes report.md, report.json and charts (SVG, PNG) to DIR (build/bench).
-Parts: programs, nano, linux; with --merge the others stay as DIR has them.
---redraw makes page and charts of an old run.
+Parts: programs, profile, nano, linux; of the last two also the runs whose names
+begin with what follows, as linux/qemu or nano/bochs/bt. With --merge all else
+stays as DIR has it. --redraw makes page and charts of an old run. JOBS: how
+many runs at once, of those that others do not disturb.
 """
 import argparse
 import datetime
@@ -23,9 +25,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tools")]
 os.chdir(ROOT)
 
-from suite import linux, nano, programs, report, size, targets  # noqa: E402
+from suite import (linux, nano, profile, programs, reasons,  # noqa: E402
+                   report, size, targets)
 
-PARTS = {"programs": programs, "nano": nano, "linux": linux}
+PARTS = {"programs": programs, "profile": profile, "nano": nano,
+         "linux": linux}
 VERSIONS = {"QEMU": ["qemu-system-x86_64", "--version"],
             "Bochs": ["dpkg-query", "-W", "-f", "${Version}", "bochs"],
             "GCC": ["gcc", "-dumpfullversion"],
@@ -58,26 +62,44 @@ def machine(quick):
             "kind of run": "quick" if quick else "full"}
 
 
-def old_parts(folder, parts):
-    """What the report in `folder` has of the parts not measured now."""
+def wanted(only):
+    """{part: how the names of its runs may begin}"""
+    chosen = {}
+    for word in only.split(","):
+        part, _, start = word.partition("/")
+        chosen[part] = (*chosen.get(part, ()), start)
+    return chosen
+
+
+def old_runs(folder, chosen):
+    """What the report in `folder` has of the runs not measured now."""
     try:
         old = json.loads((folder / "report.json").read_text())
     except OSError:
         return {"failed": []}
-    kept = {name: old[name] for name in PARTS if name in old
-            and name not in parts}
+    kept = {name: {key: figures for key, figures in old[name].items()
+                   if not key.startswith(chosen.get(name, ()))}
+            for name in PARTS if name in old}
+    again = tuple(f"{part}: {start}" for part, starts in chosen.items()
+                  for start in starts)
     kept["failed"] = [text for text in old["failed"]
-                      if text.partition(":")[0] in kept]
+                      if not text.startswith(again)]
     return kept
 
 
-def measure(quick, parts, kept):
-    run = {"machine": machine(quick), **kept}
-    for name in parts:
+def merge(old, new):
+    """Figures of two runs of a part, in which each run is a key."""
+    spread = {**old.get("spread", {}), **new.get("spread", {})}
+    return {**old, **new, **({"spread": spread} if spread else {})}
+
+
+def measure(args, chosen, kept):
+    run = {"machine": machine(args.quick), **kept}
+    for name, starts in chosen.items():
         tell(name)
-        run[name] = PARTS[name].measure(
-            quick, tell,
-            lambda why, name=name: run["failed"].append(f"{name}: {why}"))
+        run[name] = merge(run.get(name, {}), PARTS[name].measure(
+            args.quick, starts, args.j, tell,
+            lambda why, name=name: run["failed"].append(f"{name}: {why}")))
     run["size"] = size.measure(run.get("linux", {}))
     return run
 
@@ -93,7 +115,7 @@ def write(run, folder):
         drawn = []
         tell("no charts: python3-matplotlib is not there (tools/deps)")
     (folder / "report.md").write_text(report.markdown(run, drawn))
-    for text in run["failed"]:
+    for text in run["failed"] + reasons.unexplained(run):
         tell(f"failed: {text.splitlines()[0]}")
     met = sum(row["met"] for row in run["targets"])
     tell(f"{folder}/report.md: {met} of {len(run['targets'])} targets met")
@@ -102,19 +124,20 @@ def write(run, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("-j", default=os.cpu_count() or 1, type=int)
     parser.add_argument("-o", default="build/bench", type=pathlib.Path)
     parser.add_argument("--only", default=",".join(PARTS))
     parser.add_argument("--merge", action="store_true")
     parser.add_argument("--redraw", type=pathlib.Path)
     args = parser.parse_args()
-    parts = args.only.split(",")
-    if not set(parts) <= set(PARTS):
+    chosen = wanted(args.only)
+    if not set(chosen) <= set(PARTS):
         parser.error(f"parts are {', '.join(PARTS)}")
     run = json.loads(args.redraw.read_text()) if args.redraw else \
-        measure(args.quick, parts, old_parts(args.o, parts) if args.merge
+        measure(args, chosen, old_runs(args.o, chosen) if args.merge
                 else {"failed": []})
     write(run, args.o)
-    return 1 if run["failed"] and not args.redraw else 0
+    return 1 if (run["failed"] or reasons.unexplained(run)) and not args.redraw else 0
 
 
 if __name__ == "__main__":

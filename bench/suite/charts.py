@@ -6,7 +6,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402
 
 from . import cost  # noqa: E402
-from .boot import boot_ratio  # noqa: E402
+from .boot import SHORT, boot_ratio  # noqa: E402
 
 COLOURS = {"bt, bochs": "#0a3d91", "vmx, bochs": "#d9731a",
            "software, paper": "#a5c8ff", "hardware, paper": "#f5c9a4",
@@ -120,7 +120,7 @@ def boot(run, folder):
     clocks have little in common."""
     groups = {}
     for key, part in run["linux"].items():
-        if part.get("timeline"):
+        if part.get("timeline") and not key.endswith(SHORT):
             groups.setdefault(key.split("/")[0], {})[key] = part["timeline"]
     figure, axes = pyplot.subplots(len(groups), squeeze=False,
                                    figsize=(8, 1.2 + 1.9 * len(groups)))

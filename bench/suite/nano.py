@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """nanobench on each engine and emulator: ticks an operation, and the events
 that the monitor counted for each row (bench/guest, vm/marks.c)."""
+import functools
 import json
 import pathlib
 import re
@@ -8,8 +9,7 @@ import re
 from penumbra_lib.guest import Guest
 from penumbra_lib.session import run_guest
 
-from .attempt import attempt
-
+from .attempt import Plan, carry_out, shares
 from .audit import OPTION, audited
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -29,6 +29,9 @@ ENGINES = {"qemu": {"bare": FORMATS, "bt": ("", "/pae"), "interp": ("",)},
 QUICK = {"qemu": {"bare": ("",), "bt": ("",)},
          "bochs": {"bare": ("",), "bt": ("",), "vmx": ("",)}}
 AGAIN = ("bt", "vmx")  # on Bochs, whose counts are to be the same
+SECOND = ", again"
+SPREAD_MOST = .01
+NO_ROW = {"ticks": 0.0, "events": {}}
 
 ROW = re.compile(r"^row: (.*)$")
 MARKS = re.compile(r"^penumbra-marks: (\{.*\})$")
@@ -82,30 +85,53 @@ def run(on, engine, form="", budget=None):
 
 
 def spread(first, second):
-    """The largest relative difference of two runs' ticks, and its row."""
+    """The largest relative difference of two runs' ticks and events, and its
+    row."""
     worst = max(first, key=lambda name: difference(first, second, name))
     return {"row": worst, "difference": difference(first, second, worst)}
 
 
+def counts(row):
+    return {"ticks": row["ticks"], **row["events"]}
+
+
 def difference(first, second, name):
-    a, b = first[name]["ticks"], second[name]["ticks"]
-    return abs(a - b) / max(a, b, 1.0)
+    """Of less than one an operation, the difference itself."""
+    a, b = counts(first[name]), counts(second.get(name) or NO_ROW)
+    return max(abs(a.get(key, 0) - b.get(key, 0)) /
+               max(a.get(key, 0), b.get(key, 0), 1.0)
+               for key in {**a, **b})
 
 
-def measure(quick, tell=lambda text: None, failed=print):
-    """failed(text): a run that gave no figures; the others go on."""
-    result, again = {}, {}
+def plans(quick):
+    """Every run of nanobench, the second ones behind."""
     for on, engines in (QUICK if quick else ENGINES).items():
         for engine, forms in engines.items():
             for form in forms:
-                tell(f"nanobench {on}/{engine}{form}")
-                attempt(run, result, f"{on}/{engine}{form}", failed, on,
-                        engine, form)
+                yield Plan(f"{on}/{engine}{form}", functools.partial(
+                    run, on, engine, form), shares(on, engine))
     for engine in () if quick else AGAIN:
-        key = f"bochs/{engine}"
-        tell(f"nanobench {key} again")
-        attempt(run, again, key, failed, "bochs", engine)
-        if key in result and key in again:
-            result.setdefault("spread", {})[key] = spread(result[key],
-                                                          again[key])
-    return result
+        yield Plan(f"bochs/{engine}{SECOND}", functools.partial(
+            run, "bochs", engine), True)
+
+
+def spreads(result, failed):
+    """{engine on Bochs: how far its two runs are apart}; the second goes."""
+    said = {}
+    for key in [key for key in result if key.endswith(SECOND)]:
+        second, base = result.pop(key), key.removesuffix(SECOND)
+        if base not in result:
+            continue
+        said[base] = spread(result[base], second)
+        if said[base]["difference"] > SPREAD_MOST:
+            failed(f"{base}: two runs differ: {said[base]}")
+    return said
+
+
+def measure(quick, only, jobs, tell=lambda text: None, failed=print):
+    """failed(text): a run that gave no figures; the others go on."""
+    result = carry_out([plan for plan in plans(quick)
+                        if plan.key.startswith(only)], jobs,
+                       lambda key: tell(f"nanobench {key}"), failed)
+    said = spreads(result, failed)
+    return {**result, "spread": said} if said else result

@@ -85,11 +85,18 @@ def summary(rows):
     }
 
 
-def measure(quick, tell=lambda text: None, failed=print):
+def profile(paths):
+    """{program: {kind of guest instruction: samples of translated code}}"""
+    return {path.name: json.loads(output([TRANSLATOR, "--profile", path])[2])
+            for path in paths}
+
+
+def measure(quick, only, jobs, tell=lambda text: None, failed=print):
     paths = sorted(p for p in FOLDER.iterdir() if p.is_file())
     rows = [derive(measure_one(path, 1 if quick else 4)) for path in paths]
     pair = next(row for row in rows if row["name"] == CALLS)
     rows.remove(pair)
     return {"rows": rows, "summary": summary(rows),
             "call_ratio": pair["ratio"],
-            "steps": json.loads(output([TRANSLATOR, "--steps"])[0])}
+            "steps": json.loads(output([TRANSLATOR, "--steps"])[0]),
+            "profile": profile(paths)}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A run as a page for people: tables of what was measured, the targets, and
 beside them what the paper saw."""
-from . import cost
-from .boot import boot_ratio
+from . import cost, gaps, reasons
+from .boot import SHORT, base_of, boot_ratio
 
 SOFTWARE, HARDWARE = "bt", "vmx"
 
@@ -41,6 +41,30 @@ def target_part(run):
         ("what", "target", "seen", "met"),
         ((row["name"], number(row["target"]), number(row["value"]),
           "yes" if row["met"] else "**no**") for row in targets))
+    names = reasons.unmeasured(run)
+    if names:
+        yield f"Not measured in this run: {'; '.join(names)}."
+        yield ""
+
+
+def missed_part(run):
+    groups = reasons.grouped(run)
+    if groups:
+        yield "## Missed: by how much, why, and what was tried"
+        yield ""
+    for reason, rows in groups:
+        for row in rows:
+            yield (f"- **{row['name']}**: {number(row['value'])}, "
+                   f""
+                   f"{reasons.by_how_much(row)} {number(row['target'])}")
+        yield ""
+        if reason:
+            yield f"  Why: {reason['why']}"
+            yield ""
+            yield f"  Tried: {reason['tried']}"
+        else:
+            yield f"  Why: {reasons.NONE}"
+        yield ""
 
 
 def failed_part(run):
@@ -95,11 +119,21 @@ def nano_part(run):
     names = dict.fromkeys(name for rows in nano.values() for name in rows)
     yield from table(
         ("operation", *nano),
-        ((name, *(number(rows[name]["ticks"]) if name in rows else ""
+        ((name, *(number(rows[name]["ticks"]) if name in rows else "-"
                   for rows in nano.values())) for name in names))
+    yield from gap_lines(run, "nano")
     for key, spread in run["nano"].get("spread", {}).items():
         yield (f"Two runs of {key} differ by {100 * spread['difference']:.2f} "
                f"% at most ({spread['row']}).")
+        yield ""
+
+
+def gap_lines(run, part):
+    lines = list(gaps.lines(run, part))
+    if lines:
+        yield "Not there, and why:"
+        yield ""
+        yield from lines
         yield ""
 
 
@@ -172,6 +206,12 @@ def linux_part(run):
         [("boot to shell", *(boot_cell(linux, key) for key in linux)),
          *((name, *(linux_cell(linux, key, workload_ticks, name)
                     for key in linux)) for name in names)])
+    if f"qemu/interp/{SHORT}" in linux:
+        yield ("The interpreter's runs are short: kernel and initrd are "
+               "unpacked beforehand, five of each; the bare machine's beside "
+               "them are the same.")
+        yield ""
+    yield from gap_lines(run, "linux")
     for key, part in linux.items():
         forks = part["workloads"].get("forkwait", {}).get("events")
         if forks:
@@ -183,7 +223,7 @@ def linux_part(run):
 
 def boot_cell(linux, key):
     """Bochs' ticks or QEMU's seconds."""
-    part, base = linux[key], linux.get(key.split("/")[0] + "/bare")
+    part, base = linux[key], linux.get(base_of(key))
     text = number(part["boot_ticks"]) if "bochs" in key and \
         part["boot_ticks"] else f"{part['boot_seconds']:.2f} s"
     return text if base in (None, part) else \
@@ -197,10 +237,10 @@ def workload_ticks(part, name):
 
 def linux_cell(linux, key, value, *args):
     mine = value(linux[key], *args)
-    base = linux.get(key.split("/")[0] + "/bare")
+    base = linux.get(base_of(key))
     theirs = value(base, *args) if base else None
     if not mine:
-        return ""
+        return "-"
     return number(mine) + (f" ({mine / theirs:.2f}x)"
                            if theirs and linux[key] is not base else "")
 
@@ -222,6 +262,53 @@ def time_part(run):
          for text, key in TIMES))
 
 
+def program_profile_part(run):
+    profile = run.get("programs", {}).get("profile")
+    if not profile:
+        return
+    yield "## Where translated programs spend their time"
+    yield ""
+    yield ("Per cent of the samples of a run on the real CPU, by the guest "
+           "instruction that the host's was made for (bench/translator/"
+           "profile.c).")
+    yield ""
+    kinds = list(next(iter(profile.values())))
+    yield from table(("program", *kinds), (
+        (name, *(f"{per_cent(counts, kind):.1f}" for kind in kinds))
+        for name, counts in profile.items()))
+
+
+def per_cent(counts, key):
+    return 100 * counts.get(key, 0) / max(sum(counts.values()), 1)
+
+
+def guest_profile_part(run):
+    profile = run.get("profile")
+    if not profile:
+        return
+    yield "## Where Linux under bt spends QEMU's time"
+    yield ""
+    yield (f"Per cent of the samples: {', '.join(profile)}. The monitor's "
+           "functions that take the most; what is inlined has its own name.")
+    yield ""
+    yield from table(("where", *profile), (
+        (name, *(f"{per_cent(counts, name):.1f}"
+                 for counts in profile.values()))
+        for name in most(profile)))
+
+
+def most(profile):
+    """Translated code, the monitor's whole, and of it the longest."""
+    total = {}
+    for counts in profile.values():
+        for name in counts:
+            total[name] = total.get(name, 0) + per_cent(counts, name)
+    return sorted(total, key=total.get, reverse=True)[:PROFILE_ROWS]
+
+
+PROFILE_ROWS = 16
+
+
 def share(stats, key):
     """The translator works within the engine's time."""
     total = stats["tsc_guest"] + stats["tsc_monitor"] + stats["tsc_idle"]
@@ -240,8 +327,9 @@ def size_part(run):
         yield ""
 
 
-PARTS = (machine_part, target_part, failed_part, program_part, nano_part, event_part,
-         cost_part, linux_part, time_part, size_part)
+PARTS = (machine_part, target_part, missed_part, failed_part, program_part,
+         program_profile_part, nano_part, event_part, cost_part, linux_part,
+         time_part, guest_profile_part, size_part)
 
 
 def markdown(run, charts=()):

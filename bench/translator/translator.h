@@ -45,6 +45,11 @@ void process_run(bool single_step);
  * not one. */
 u32 process_load(const char *path);
 
+/* Samples of what a run does between the two, by kind, printed as JSON. */
+void profile_start(void);
+void profile_stop(void);
+void profile_print(void);
+
 /* Host instructions per guest operation, printed as JSON. */
 void steps_print(void);
 

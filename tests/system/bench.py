@@ -10,7 +10,9 @@ import tempfile
 from .case import BUILD, ROOT, Case, command
 
 sys.path.insert(0, str(ROOT / "bench"))
-from suite import cost, linux, nano, programs, report, targets  # noqa: E402
+from suite import (attempt, cost, gaps, linux, nano, profile,  # noqa: E402
+                   programs, reasons, report, targets)
+from suite.boot import base_of  # noqa: E402
 
 TRANSLATOR = BUILD / "bench/translator"
 # Host instructions an operation may take in the cache: exact, so no slack.
@@ -35,6 +37,19 @@ def steps():
     over = {name: counts[name] for name, most in STEPS_MOST.items()
             if not counts[name] <= most}
     assert not over, f"more host instructions than before: {over}"
+
+
+def profiled():
+    """Samples fall to the instructions that a program is made of."""
+    for name, kind, least in (("calls", "returns", .6),
+                              ("virtual", "indirect calls and jumps", .25),
+                              ("matrix", "loads and stores", .3)):
+        lines = command([TRANSLATOR, "--profile",
+                         BUILD / "bench/programs" / name], 60).splitlines()
+        counts = json.loads(lines[2])
+        total = sum(counts.values())
+        assert total > 50, f"{name}: {total} samples"
+        assert counts[kind] >= least * total, f"{name}: {counts}"
 
 
 def refuses():
@@ -82,6 +97,28 @@ def nano_parsed():
     assert rows["in 80h"]["events"]["callouts"] == 1, rows
 
 
+def nano_spread():
+    """Ticks and events of two runs, by the largest difference."""
+    one = {"a": row(100.0, callouts=1.0), "b": row(.5)}
+    assert nano.spread(one, one)["difference"] == 0
+    said = nano.spread(one, {**one, "a": row(100.0, callouts=1.1)})
+    assert said["row"] == "a" and abs(said["difference"] - .1 / 1.1) < 1e-9
+    assert nano.spread(one, {**one, "b": row(.75)})["difference"] == .25
+    assert nano.spread(one, {"a": one["a"]})["row"] == "b", "a row was lost"
+    failed = []
+    runs = {"bochs/bt": one, f"bochs/bt{nano.SECOND}": {**one, "b": row(.75)}}
+    said = nano.spreads(runs, failed.append)
+    assert list(runs) == list(said) == ["bochs/bt"], "the second is left"
+    assert len(failed) == 1, failed
+
+
+def same_again(engine):
+    """Two runs on Bochs count the same, to within 1 %."""
+    said = nano.spread(*(nano.run("bochs", engine, budget=100000)
+                         for _ in range(2)))
+    assert said["difference"] <= nano.SPREAD_MOST, said
+
+
 def nano_rows(bits):
     """The names in the image's own tables."""
     names = []
@@ -125,6 +162,8 @@ def linux_parsed():
     assert rows["forkwait"]["events"] == {"callouts": 3}, rows
     assert rows["gzip"]["events"] == {}, "events of another workload"
     assert linux.timeline(LINUX_LOG) == [("init", 3.5), ("shell", 4)]
+    assert base_of("qemu/bt/cache=1M") == base_of("qemu/bt") == "qemu/bare"
+    assert base_of("qemu/interp/short") == "qemu/bare/short"
 
 
 def workloads():
@@ -181,6 +220,73 @@ def judged():
     assert least["met"], least
 
 
+def explained():
+    """What is missed says why, or that nobody has; so do empty cells."""
+    names = {target.name for target in targets.ROWS}
+    assert set(reasons.reasons()) <= names, set(reasons.reasons()) - names
+    for reason in reasons.reasons().values():
+        assert reason["why"] and reason["tried"], reason
+    run = canned()
+    run["targets"] = targets.judge(run)
+    assert reasons.missing(run) == ["true page fault, vmx: exits",
+                                    "image, KiB"], reasons.missing(run)
+    page = report.markdown(run)
+    forks = "fork + exit + wait, bt on QEMU / bare"
+    for text in (f"- **{forks}**: 3.00, 1.20 times the target of 2.50",
+                 f"Tried: {reasons.reasons()[forks]['tried']}",
+                 f"  Why: {reasons.NONE}", "Not measured in this run: "):
+        assert text in page, f"not in the report: {text}"
+    assert reasons.by_how_much({"value": 1.5, "target": 2}) == \
+        "25 % below the target of"
+
+
+def gaps_told():
+    run = canned()
+    run["nano"]["bochs/vmx/long"] = {"mov to CR8": row(1.0)}
+    del run["nano"]["bochs/bt"]["true page fault"]
+    lines = "\n".join(gaps.lines(run, "nano"))
+    assert "bochs/bare, bochs/bt, bochs/vmx: no mov to CR8: only 64-bit code" \
+        in lines and "qemu/vmx is not run: " in lines, lines
+    assert gaps.missing(run) == [
+        "bochs/bt: true page fault", "bochs/vmx/long: true page fault"]
+    assert f"{reasons.NONE}: bochs/bt: true page fault is not there" in \
+        reasons.unexplained({**run, "targets": []})
+
+
+def carried_out():
+    """Runs alone come first, a failure stops no other, order is the plan's."""
+    told, failed = [], []
+
+    def fails():
+        raise ValueError("no luck")
+
+    plans = [attempt.Plan("shared", lambda: 1, True),
+             attempt.Plan("bad", fails), attempt.Plan("alone", lambda: 2)]
+    result = attempt.carry_out(plans, 2, told.append, failed.append)
+    assert told == ["bad", "alone", "shared"], told
+    assert list(result.items()) == [("shared", 1), ("alone", 2)], result
+    assert failed == ["bad: no luck"], failed
+
+
+def sampled():
+    """Samples of QEMU fall to boot or forks, cache or monitor."""
+    log = b"xx guest entry: 1\nPENUMBRA-FORKS-BEGIN\nPENUMBRA-FORKS-END\n"
+    cache = profile.CACHE.start
+    samples = [(1, 0, cache), (9, 0, cache), (9, 3, 0x8048000),
+               (30, 0, cache + 5), (30, 3, 0x8048000), (30, 3, 0x8048001),
+               (len(log), 0, cache)]
+    assert profile.sort(samples, log) == {
+        "boot": {profile.KERNEL: 1, profile.USER: 1},
+        "forks": {profile.USER: 2, profile.KERNEL: 1}}, \
+        profile.sort(samples, log)
+    try:
+        profile.sort(samples, b"guest entry: ")
+    except ValueError as why:
+        assert "FORKS-BEGIN" in str(why), why
+        return
+    raise AssertionError("a guest that ended early has a profile")
+
+
 def modelled():
     """Events priced: a fault of the guest's own costs all but bt one."""
     line = cost.table(canned()["nano"])[0]
@@ -232,10 +338,18 @@ def cases():
     yield Case("bench/refuses", refuses)
     yield Case("bench/derived", derived)
     yield Case("bench/judged", judged)
+    yield Case("bench/explained", explained)
+    yield Case("bench/gaps", gaps_told)
+    yield Case("bench/carried-out", carried_out)
+    yield Case("bench/sampled", sampled)
+    yield Case("bench/profiled", profiled)
     yield Case("bench/modelled", modelled)
     yield Case("bench/reported", reported)
     yield Case("bench/drawn", drawn)
     yield Case("bench/nano-parsed", nano_parsed)
+    yield Case("bench/nano-spread", nano_spread)
+    for engine in nano.AGAIN:
+        yield Case(f"bench/same/{engine}", same_again, engine)
     yield Case("bench/linux-parsed", linux_parsed)
     yield Case("bench/linux", workloads)
     for engine, on, form in (("bare", "qemu", ""), ("bt", "qemu", ""),

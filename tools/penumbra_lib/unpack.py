@@ -6,7 +6,8 @@ beforehand: the new image has the old one's setup header, and its protected-
 mode code is a few instructions that copy the unpacked kernel to its place and
 jump there. EBX, ESI and all else stay as the boot protocol hands them over; a
 64-bit kernel is entered in 64-bit mode, with 4 GiB mapped onto themselves. Its
-addresses are not moved, so it must be told nokaslr.
+addresses are not moved, so it must be told nokaslr. It says of itself that it
+cannot be loaded elsewhere, so that GRUB starts it on the bare machine, too.
 """
 import lzma
 import struct
@@ -15,6 +16,7 @@ import zlib
 from .guest import GuestError
 
 HIGH_START = 0x100000  # where protected-mode code is loaded
+RELOCATABLE = 0x234  # in the setup header: may be loaded elsewhere
 XZ, GZIP = b"\xfd7zXZ\0", b"\x1f\x8b\x08"
 PT_LOAD = 1
 
@@ -127,6 +129,7 @@ def unpack_linux(path, out):
     with open(path, "rb") as file:
         head, elf = payload(file.read())
     base, kernel = flat(elf)
+    head = head[:RELOCATABLE] + b"\0" + head[RELOCATABLE + 1:]
     with open(out, "wb") as file:
         copy = copier64 if elf[4] == 2 else copier
         file.write(head + copy(base, kernel) + kernel)
