@@ -207,9 +207,12 @@ def linux_part(run):
          *((name, *(linux_cell(linux, key, workload_ticks, name)
                     for key in linux)) for name in names)])
     if f"qemu/interp/{SHORT}" in linux:
-        yield ("The interpreter's runs are short: kernel and initrd are "
-               "unpacked beforehand, five of each; the bare machine's beside "
-               "them are the same.")
+        yield ("The interpreter's runs are short, and so are the bare "
+               "machine's that they are compared with: kernel and initrd are "
+               "unpacked beforehand, the kernel's own tests are left out, "
+               "five of each. Its guest's time is the count of instructions "
+               "(time=icount), since 250 interrupts a second would take all "
+               "of its time; the ticks here are the machine's.")
         yield ""
     yield from gap_lines(run, "linux")
     for key, part in linux.items():

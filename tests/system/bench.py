@@ -43,7 +43,7 @@ def profiled():
     """Samples fall to the instructions that a program is made of."""
     for name, kind, least in (("calls", "returns", .6),
                               ("virtual", "indirect calls and jumps", .25),
-                              ("matrix", "loads and stores", .3)):
+                              ("sort", "loads and stores", .25)):
         lines = command([TRANSLATOR, "--profile",
                          BUILD / "bench/programs" / name], 60).splitlines()
         counts = json.loads(lines[2])
@@ -162,6 +162,8 @@ def linux_parsed():
     assert rows["forkwait"]["events"] == {"callouts": 3}, rows
     assert rows["gzip"]["events"] == {}, "events of another workload"
     assert linux.timeline(LINUX_LOG) == [("init", 3.5), ("shell", 4)]
+    counted = {"workloads": {"exec": row(9.0, tsc_guest=70, tsc_monitor=20)}}
+    assert linux.by_host_time(counted)["workloads"]["exec"]["ticks"] == 90
     assert base_of("qemu/bt/cache=1M") == base_of("qemu/bt") == "qemu/bare"
     assert base_of("qemu/interp/short") == "qemu/bare/short"
 

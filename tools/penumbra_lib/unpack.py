@@ -70,16 +70,18 @@ def flat(elf):
 
 
 def copier(base, kernel):
-    """Code that copies the kernel, which follows it, to base; backwards,
-    since the two may overlap."""
+    """Code that copies the kernel, which follows it, to base; backwards where
+    the two overlap: forwards an interpreter does many words at once."""
     words = (len(kernel) + 3) // 4
     size = 32
-    last = (words - 1) * 4
+    backwards = HIGH_START + size + 4 * words > base
+    last = (words - 1) * 4 if backwards else 0
     code = b"\x89\xf0"                                         # mov eax, esi
     code += b"\xbe" + struct.pack("<I", HIGH_START + size + last)
     code += b"\xbf" + struct.pack("<I", base + last)
     code += b"\xb9" + struct.pack("<I", words)
-    code += b"\xfd\xf3\xa5\xfc"             # std; rep movsd; cld
+    code += b"\xfd" if backwards else b"\xfc"                  # std or cld
+    code += b"\xf3\xa5\xfc"                # rep movsd; cld
     code += b"\x89\xc6"                                        # mov esi, eax
     code += b"\xb8" + struct.pack("<I", base) + b"\xff\xe0"    # jmp base
     return code.ljust(size, b"\x90")
