@@ -4,12 +4,14 @@
 
 usage: bench/run.py [--quick] [-j JOBS] [-o DIR] [--only PART,...] [--merge]
        bench/run.py [-o DIR] --redraw REPORT.json
+       bench/run.py --same REPORT.json REPORT.json
 
 Writes report.md, report.json and charts (SVG, PNG) to DIR (build/bench).
 Parts: programs, profile, nano, linux; of the last two also the runs whose names
 begin with what follows, as linux/qemu or nano/bochs/bt. With --merge all else
-stays as DIR has it. --redraw makes page and charts of an old run. JOBS: how
-many runs at once, of those that others do not disturb.
+stays as DIR has it. --redraw makes page and charts of an old run. --same
+compares what two runs counted on Bochs. JOBS: how many runs at once, of those
+that others do not disturb.
 """
 import argparse
 import datetime
@@ -26,7 +28,7 @@ sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tools")]
 os.chdir(ROOT)
 
 from suite import (linux, nano, profile, programs, reasons,  # noqa: E402
-                   report, size, targets)
+                   report, same, size, targets)
 
 PARTS = {"programs": programs, "profile": profile, "nano": nano,
          "linux": linux}
@@ -129,7 +131,11 @@ def main():
     parser.add_argument("--only", default=",".join(PARTS))
     parser.add_argument("--merge", action="store_true")
     parser.add_argument("--redraw", type=pathlib.Path)
+    parser.add_argument("--same", type=pathlib.Path, nargs=2)
     args = parser.parse_args()
+    if args.same:
+        return same.tell(*(json.loads(path.read_text())
+                           for path in args.same))
     chosen = wanted(args.only)
     if not set(chosen) <= set(PARTS):
         parser.error(f"parts are {', '.join(PARTS)}")

@@ -11,7 +11,7 @@ from .case import BUILD, ROOT, Case, command
 
 sys.path.insert(0, str(ROOT / "bench"))
 from suite import (attempt, cost, gaps, linux, nano, profile,  # noqa: E402
-                   programs, reasons, report, targets)
+                   programs, reasons, report, same, targets)
 from suite.boot import base_of  # noqa: E402
 
 TRANSLATOR = BUILD / "bench/translator"
@@ -110,6 +110,21 @@ def nano_spread():
     said = nano.spreads(runs, failed.append)
     assert list(runs) == list(said) == ["bochs/bt"], "the second is left"
     assert len(failed) == 1, failed
+
+
+def same_reports():
+    """Two reports: alike, apart, and with nothing in common."""
+    one, two = canned(), canned()
+    assert same.differences(one, two) == ([], 6, 0), same.differences(one, two)
+    two["nano"]["bochs/bt"]["true page fault"]["ticks"] = 614.0
+    wrong, _, largest = same.differences(one, two)
+    assert [name for name, *_ in wrong] == \
+        ["bochs/bt: true page fault: ticks"], wrong
+    assert abs(largest - 10 / 614) < 1e-9, largest
+    del two["nano"]["bochs/vmx"]["true page fault"]["events"]["vm_exits"]
+    assert len(same.differences(one, two)[0]) == 2, "a count that is gone"
+    del two["nano"]["bochs/bt"]
+    assert same.differences(one, two)[1] == 3, "a run that is gone"
 
 
 def same_again(engine):
@@ -350,6 +365,7 @@ def cases():
     yield Case("bench/drawn", drawn)
     yield Case("bench/nano-parsed", nano_parsed)
     yield Case("bench/nano-spread", nano_spread)
+    yield Case("bench/same-reports", same_reports)
     for engine in nano.AGAIN:
         yield Case(f"bench/same/{engine}", same_again, engine)
     yield Case("bench/linux-parsed", linux_parsed)
