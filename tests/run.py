@@ -9,7 +9,8 @@ Runs the cases whose names hold one of the patterns, prints one line a case,
 keeps logs in build/check/, ends with "N passed, N failed". Cases of several
 minutes run with --long; without, a line names those that were left out.
 --without switches something off in every guest's monitor (lib/switches.h);
-`each`: one after the other; without patterns, in the cases that tell of it.
+`each`: one after the other; without patterns, in the cases that tell of it,
+with --long in the debugger's, too.
 """
 import argparse
 import concurrent.futures
@@ -78,6 +79,13 @@ def bears(case, name):
         not (name in linux.NEEDED and case.name.startswith("linux/"))
 
 
+def tells(case, long):
+    """Does the case tell of translated code? The debugger's tell of it, but
+    little for their time."""
+    return any(p in case.name for p in SWITCHED) and \
+        (long or not case.name.startswith("debug/"))
+
+
 def run_without(names, cases, jobs):
     """The cases with each of the names switched off: (run, failed)."""
     count = failed = 0
@@ -107,11 +115,10 @@ def main():
     parser.add_argument("--without", metavar="NAME")
     parser.add_argument("patterns", nargs="*")
     args = parser.parse_args()
-    if args.without and not args.patterns:
-        args.patterns = SWITCHED
     cases = [case for group in GROUPS for case in group.cases()
-             if not args.patterns or any(p in case.name
-                                         for p in args.patterns)]
+             if any(p in case.name for p in args.patterns) or
+             not args.patterns and
+             (not args.without or tells(case, args.long))]
     if args.list:
         print("\n".join(case.name for case in cases))
         return 0
