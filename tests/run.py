@@ -74,9 +74,10 @@ def run_both(cases, jobs):
 
 def bears(case, name):
     """Does the case make sense with that switched off? Counts of events do
-    not, nor what has its own."""
+    not, nor what has its own, nor what then takes longer than it waits."""
     return "/no-" not in case.name and "bench/" not in case.name and \
-        not (name in linux.NEEDED and case.name.startswith("linux/"))
+        not (name in linux.NEEDED and
+             case.name.startswith(("linux/", "debug/")))
 
 
 def tells(case, long):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Where a Linux guest under bt spends QEMU's time: the machine is stopped some
-hundred times a second, and its instruction pointer says whether it was in
-translated code, and at which privilege, or where in the monitor. Boot and a
+hundred times a second, and its instruction pointer says whether it was in user
+code, in translated kernel code, or where in the monitor. Boot and a
 thousand forks of a shell, apart. What QEMU takes for one instruction or another
 differs, so this is about QEMU, not about a processor."""
 import collections
@@ -27,9 +27,8 @@ PHASES = ((None, ENTRY), ("boot", "PENUMBRA-FORKS-BEGIN"),
           ("forks", "PENUMBRA-FORKS-END"))
 # The executable mapping of the cache (kernel/paging.h).
 CACHE = range(0xffffffffc0000000, 0xfffffffff0000000)
-REGISTERS = re.compile(r"CPL=(\d).*?RIP=([0-9a-f]+)|"
-                       r"RIP=([0-9a-f]+).*?CPL=(\d)", re.S)
-KERNEL, USER = "translated code, CPL 0", "translated code, CPL 3"
+REGISTERS = re.compile(r"[ER]IP=([0-9a-f]+).*?CPL=(\d)")
+KERNEL, USER = "translated kernel code", "user code, which runs as it is"
 
 
 class Sampled(Qemu):
@@ -54,9 +53,8 @@ class Sampled(Qemu):
         self.command_qmp("cont")
         match = REGISTERS.search(text)
         if match:
-            cpl, rip = match.group(1, 2) if match.group(1) else \
-                match.group(4, 3)
-            self.samples.append((self.bytes, int(cpl), int(rip, 16)))
+            self.samples.append((self.bytes, int(match.group(2)),
+                                 int(match.group(1), 16)))
 
 
 def phase_ends(log):

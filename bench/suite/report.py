@@ -3,6 +3,7 @@
 beside them what the paper saw."""
 from . import cost, gaps, reasons
 from .boot import SHORT, base_of, boot_ratio
+from .profile import KERNEL, USER
 
 SOFTWARE, HARDWARE = "bt", "vmx"
 
@@ -285,31 +286,36 @@ def per_cent(counts, key):
     return 100 * counts.get(key, 0) / max(sum(counts.values()), 1)
 
 
+PROFILE_ROWS = 16  # of the monitor
+
+
 def guest_profile_part(run):
     profile = run.get("profile")
     if not profile:
         return
     yield "## Where Linux under bt spends QEMU's time"
     yield ""
-    yield (f"Per cent of the samples: {', '.join(profile)}. The monitor's "
-           "functions that take the most; what is inlined has its own name.")
+    yield (f"Per cent of the samples of {', of '.join(profile)}. Of the "
+           "monitor, the functions with the most; what is inlined has its own "
+           "name.")
     yield ""
+    rows = [(name, (name,)) for name in (USER, KERNEL)]
+    names = monitor_functions(profile)
+    rows += [("the monitor", names)]
+    rows += [(f"of it {name}", (name,)) for name in names[:PROFILE_ROWS]]
     yield from table(("where", *profile), (
-        (name, *(f"{per_cent(counts, name):.1f}"
-                 for counts in profile.values()))
-        for name in most(profile)))
+        (text, *(f"{sum(per_cent(counts, name) for name in names):.1f}"
+                 for counts in profile.values())) for text, names in rows))
 
 
-def most(profile):
-    """Translated code, the monitor's whole, and of it the longest."""
+def monitor_functions(profile):
+    """Those with the most samples first."""
     total = {}
     for counts in profile.values():
         for name in counts:
             total[name] = total.get(name, 0) + per_cent(counts, name)
-    return sorted(total, key=total.get, reverse=True)[:PROFILE_ROWS]
-
-
-PROFILE_ROWS = 16
+    return [name for name in sorted(total, key=total.get, reverse=True)
+            if name not in (USER, KERNEL)]
 
 
 def share(stats, key):

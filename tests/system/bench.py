@@ -218,6 +218,8 @@ def canned():
                 "forkwait": row(30.0, **forks)}, "stats": {
                     "tsc_guest": 70, "tsc_monitor": 20, "tsc_idle": 10,
                     "tsc_translate": 30, "monitor_bytes": 0}}},
+        "profile": {"forks": {profile.USER: 10, profile.KERNEL: 50,
+                              "bt/cache.c: find": 40}},
         "size": {"image": 1 << 20}}
 
 
@@ -287,6 +289,10 @@ def carried_out():
 
 def sampled():
     """Samples of QEMU fall to boot or forks, cache or monitor."""
+    for text in ("EAX=0 EIP=08048010 EFL=202 [-------] CPL=3 II=0",
+                 "RAX=0\nRIP=0000000008048010 RFL=00000202 [---] CPL=3 II=0"):
+        assert int(profile.REGISTERS.search(text).group(1), 16) == 0x8048010
+        assert profile.REGISTERS.search(text).group(2) == "3"
     log = b"xx guest entry: 1\nPENUMBRA-FORKS-BEGIN\nPENUMBRA-FORKS-END\n"
     cache = profile.CACHE.start
     samples = [(1, 0, cache), (9, 0, cache), (9, 3, 0x8048000),
@@ -321,6 +327,7 @@ def reported():
     page = report.markdown(run, ["linux"])
     for text in ("## Targets", "| boot to shell | 5.00 s | 7.50 s (1.50x) |",
                  "nanobench x: timeout", "1093 / 3927 / 11242",
+                 "| the monitor | 40.0 |", "| of it bt/cache.c: find | 40.0 |",
                  "](linux.svg)"):
         assert text in page, f"not in the report: {text}"
 
