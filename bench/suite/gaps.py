@@ -24,7 +24,7 @@ NO_CELL = (
      "instruction"),
     ("nano", r".*/long", "syscall by SYSENTER", "the row of 64 bits is "
      "SYSCALL"),
-    ("nano", r"(?!.*/long).*", "mov to CR8|syscall by SYSCALL",
+    ("nano", r"(?!.*/long).*", "mov (to|from) CR8|syscall by SYSCALL",
      "only 64-bit code has it"),
     ("linux", r".*/cache=1M", ".*", "run for its boot alone"),
     ("linux", rf".*/{SHORT}", ".*", "minutes each under the interpreter, "
