@@ -204,12 +204,8 @@ static bool do_fast(struct vcpu *v, struct site *s, bool *steady)
 
 static void interpret(struct vcpu *v, struct site *s)
 {
-	u64 next = v->rip + s->insn.len;
-
 	emu_step_as(bt.env.emu, &s->insn);
 	segments_check(v);
-	if (s->segment && v->rip == next)
-		fast_note_segment(v, &s->insn);
 	bt_mode_note_callout(&s->insn);
 }
 

@@ -27,12 +27,26 @@ static inline u8 *fast_bytes(u32 at, unsigned size, unsigned acc)
 	return gpm_kind(g, gpa) == GPM_RAM ? g->base + gpa.a : NULL;
 }
 
+/* What a descriptor means that is present, accessed, and code or data. */
+struct meaning {
+	u64 raw; /* 0: unused */
+	u16 sel; /* RPL clear */
+	u8 dpl;
+	bool code;  /* not conforming */
+	bool stack; /* writable, upwards, 32 bits wide */
+	bool data;  /* readable, not conforming */
+	struct segment seg;
+};
+
+/* What the guest's table says of a selector now (fast_desc.c), good until
+ * another one's is asked for whose is kept in the same place; NULL: ask the
+ * interpreter. */
+const struct meaning *fast_meaning(const struct vcpu *v, u16 sel);
+
 /* MOV and POP to DS, ES, FS, GS. */
 bool fast_is_segment_load(const struct insn *i, u32 mode);
 /* *steady: bt_mode_of() is what it was. */
 bool fast_load_segment(struct vcpu *v, const struct insn *i, bool *steady);
-/* The interpreter has just done such a load. */
-void fast_note_segment(struct vcpu *v, const struct insn *i);
 
 /*
  * An event, as emu_deliver() would have it (fast_trap.c). False: nothing has

@@ -3,9 +3,8 @@
  * Events and IRET without the interpreter, where all is as kernels have it: an
  * interrupt or trap gate to flat code at CPL 0, a 32-bit TSS, present and
  * accessed descriptors, a frame within one page of RAM that nobody tracks.
- * Every table is read as the interpreter would, in its order; what a descriptor
- * means is kept by its bytes, so nothing can go stale. Whatever is unusual is
- * left to the interpreter, with nothing done.
+ * Every table is read as the interpreter would, in its order. Whatever is
+ * unusual is left to the interpreter, with nothing done.
  */
 #include "bt/fast.h"
 
@@ -26,20 +25,6 @@
 	(EFLAGS_ARITH | EFLAGS_DF | EFLAGS_TF | EFLAGS_NT | EFLAGS_AC |   \
 	 EFLAGS_ID | EFLAGS_IF | EFLAGS_IOPL | EFLAGS_RF | EFLAGS_VIF |   \
 	 EFLAGS_VIP)
-
-/* What a descriptor means that is present, accessed, and code or data. */
-struct meaning {
-	u64 raw; /* 0: unused */
-	u16 sel; /* RPL clear */
-	u8 dpl;
-	bool code; /* not conforming */
-	bool stack; /* writable, upwards, 32 bits wide */
-	struct segment seg;
-};
-
-#define MEANINGS 32u
-
-static struct meaning meanings[MEANINGS];
 
 static inline bool usual(const struct vcpu *v)
 {
@@ -66,41 +51,6 @@ static u32 get16(const u8 *p)
 static u32 get32(const u8 *p)
 {
 	return *(const u32 *)(const void *)p;
-}
-
-static void learn(struct meaning *m, u16 sel, u64 raw)
-{
-	const struct desc d = { (u32)raw, (u32)(raw >> 32), GVA(0) };
-
-	*m = (struct meaning){ .raw = raw, .sel = sel & ~3,
-			       .dpl = (u8)desc_dpl(&d) };
-	seg_from_desc(&m->seg, sel, &d);
-	if (desc_is_system(&d) || !desc_present(&d) ||
-	    !(m->seg.ar & AR_ACCESSED))
-		return;
-	m->code = desc_is_code(&d) && !desc_is_conforming(&d);
-	m->stack = desc_is_writable_data(&d) && (m->seg.ar & AR_DB) &&
-		   !(m->seg.ar & AR_DOWN);
-}
-
-/* What the guest's table says of a selector now, good until another one's is
- * asked for whose is kept in the same place; NULL: ask the interpreter. */
-static const struct meaning *meaning_of(const struct vcpu *v, u16 sel)
-{
-	struct meaning *m = &meanings[(sel >> 3) % MEANINGS];
-	const u8 *p;
-	gva_t at;
-	u64 raw;
-
-	if (sel_is_null(sel) || !seg_desc_find(v, sel, &at))
-		return NULL;
-	p = fast_bytes((u32)at.a, 8, ACC_IMPLICIT);
-	if (!p)
-		return NULL;
-	raw = get32(p) | (u64)get32(p + 4) << 32;
-	if (m->raw != raw || m->sel != (sel & ~3))
-		learn(m, sel, raw);
-	return m;
 }
 
 static bool is_flat(const struct segment *s)
@@ -152,7 +102,7 @@ static bool find_code(const struct vcpu *v, const struct desc *gate,
 	en->cs_sel = gate_selector(gate) & ~3;
 	en->eip = gate_offset(gate);
 	en->trap = desc_type(gate) == SYS_TRAP32;
-	en->cs = meaning_of(v, en->cs_sel);
+	en->cs = fast_meaning(v, en->cs_sel);
 	return en->cs && en->cs->code && en->cs->dpl == 0 &&
 	       is_flat(&en->cs->seg);
 }
@@ -177,7 +127,7 @@ static bool find_stack(const struct vcpu *v, struct entry *en)
 		return false;
 	en->esp = get32(p);
 	en->ss_sel = (u16)get32(p + 4);
-	en->ss = meaning_of(v, en->ss_sel);
+	en->ss = fast_meaning(v, en->ss_sel);
 	return en->ss && en->ss != en->cs && en->ss->stack &&
 	       en->ss->dpl == 0 && sel_rpl(en->ss_sel) == 0 &&
 	       is_flat(&en->ss->seg);
@@ -297,7 +247,7 @@ static bool return_outward(struct vcpu *v, const u32 *frame,
 			   const struct meaning *cs)
 {
 	u16 ss_sel = (u16)frame[4];
-	const struct meaning *ss = meaning_of(v, ss_sel);
+	const struct meaning *ss = fast_meaning(v, ss_sel);
 
 	if (!ss || ss == cs || !ss->stack || ss->dpl != 3 ||
 	    sel_rpl(ss_sel) != 3)
@@ -335,7 +285,7 @@ static bool do_iret(struct vcpu *v)
 		return false;
 	flags = frame[2];
 	rpl = sel_rpl((u16)frame[1]);
-	cs = meaning_of(v, (u16)frame[1]);
+	cs = fast_meaning(v, (u16)frame[1]);
 	if ((flags & UNUSUAL_FLAGS) || !cs || !cs->code || cs->dpl != rpl ||
 	    frame[0] > cs->seg.limit || (rpl != 0 && rpl != 3))
 		return false;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Events, INT n and IRET by bt's short way against the interpreter: at random
- * states, usual and not, either both end alike, or the short way has refused
- * and has changed nothing.
+ * Events, INT n, IRET and loads of segment registers by bt's short way against
+ * the interpreter: at random states, usual and not, either both end alike, or
+ * the short way has refused and has changed nothing.
  * LINKS: lib kernel cpu mm
- * SRCS: bt/fast_trap.c bt/segments.c
+ * SRCS: bt/fast_trap.c bt/fast_seg.c bt/fast_desc.c bt/segments.c bt/mode.c
  */
 #include "bt/fast.h"
 #include "bt/machine.h"
@@ -13,6 +13,11 @@
 
 #define TRIALS 20000
 #define COMPARED 0x60000u /* of the machine's memory: all that it uses */
+
+/* Symbols only: nothing is translated. */
+#define X(name, how) const u8 bt_stub_##name[1] = { 0xcc };
+BT_STUBS(X)
+#undef X
 
 struct bt bt;
 static struct stops stops;
@@ -138,6 +143,17 @@ static void put_image(void)
 		memcpy(m->mem + at, image, sizeof(image));
 }
 
+/* One that MOV finds in AX, and POP at ESP. */
+static void put_selector(void)
+{
+	static const u16 sels[] = { 0, S_DATA0, S_DATA3, S_CODE3 };
+	u16 sel = selector(sels[rnd(ARRAY_SIZE(sels))] | (u16)rnd(4));
+
+	m->v.gpr[R_AX] = sel;
+	if (m->v.gpr[R_SP] < COMPARED - 4)
+		put16((u32)m->v.gpr[R_SP], sel);
+}
+
 static void mutate(unsigned vector)
 {
 	static const u16 used[] = { S_CODE0, S_DATA0, S_CODE3, S_DATA3 };
@@ -172,7 +188,26 @@ static struct event any_event(unsigned vector)
 
 /* --- Both ways ------------------------------------------------------------ */
 
-enum what { DELIVER, INT, IRET, SYSENTER, SYSEXIT, WHAT_COUNT };
+enum what { DELIVER, INT, IRET, SYSENTER, SYSEXIT, MOV, POP, WHAT_COUNT };
+
+/* A callout of the load that stands at EIP; RF is clear in the cache. */
+static bool load(struct vcpu *v)
+{
+	u32 mode = bt_mode_of(v);
+	struct insn insn;
+	bool steady;
+
+	if (!bt_can_translate(v) || (v->rflags & EFLAGS_RF) ||
+	    (v->rip & ~PAGE_MASK) > PAGE_SIZE - 8 ||
+	    insn_decode(&insn, m->mem + v->rip, 8, 4) != DECODE_OK ||
+	    !fast_is_segment_load(&insn, mode) ||
+	    !fast_load_segment(v, &insn, &steady))
+		return false;
+	v->rip += insn.len;
+	v->insn_count++;
+	CHECK(!steady || bt_mode_of(v) == mode, "the mode has changed");
+	return true;
+}
 
 static bool shortly(enum what what, const struct event *ev)
 {
@@ -182,6 +217,9 @@ static bool shortly(enum what what, const struct event *ev)
 	case INT:
 	case SYSENTER:
 		return fast_entry(&m->v);
+	case MOV:
+	case POP:
+		return load(&m->v);
 	default:
 		return fast_return(&m->v);
 	}
@@ -195,9 +233,10 @@ static void by_interpreter(enum what what, const struct event *ev)
 		emu_step(&m->e);
 }
 
-/* Padding is nobody's. */
+/* Padding is nobody's, and notes are bt's alone. */
 static void normalise(struct vcpu *v)
 {
+	memset(bt_plain(v)->held, 0, sizeof(bt_plain(v)->held));
 	for (unsigned i = 0; i < SEG_COUNT; i++)
 		memset(v->seg[i].pad, 0, sizeof(v->seg[i].pad));
 }
@@ -212,15 +251,18 @@ static bool same(struct machine *a, struct machine *b)
 
 static void place_code(enum what what, unsigned vector)
 {
-	static const u8 opcode[] = {
+	static const u8 modrm[] = { 0xc0, 0xd8, 0xe0, 0xe8 }; /* from AX */
+	const u8 opcode[] = {
 		[INT] = 0xcd, [IRET] = 0xcf, [SYSENTER] = 0x0f,
-		[SYSEXIT] = 0x0f, [DELIVER] = 0x90,
+		[SYSEXIT] = 0x0f, [DELIVER] = 0x90, [MOV] = 0x8e,
+		[POP] = chance(50) ? 0x07 : 0x1f,
 	};
 
 	m->v.rip = chance(95) ? CODE : CODE + 0xfff;
 	put8((u32)m->v.rip, opcode[what]);
 	put8((u32)m->v.rip + 1, what == SYSENTER ? 0x34 :
-				what == SYSEXIT ? 0x35 : (u8)vector);
+				what == SYSEXIT ? 0x35 :
+				what == MOV ? modrm[rnd(4)] : (u8)vector);
 	if (chance(3))
 		put8((u32)m->v.rip, 0x90);
 }
@@ -237,6 +279,8 @@ static bool trial(enum what what, struct machine *before,
 	place_code(what, vector);
 	if (what == IRET)
 		put_image();
+	if (what == MOV || what == POP)
+		put_selector();
 	*before = *m;
 	done = shortly(what, &ev);
 	*after = *m;
