@@ -29,7 +29,8 @@
  *   guest memory   always with the 67h prefix
  *   vcpu           [r15 + constant], within the vcpu page
  *   nothing else   but what an indirect branch ends in: the look-up in the
- *                  target table, one fixed sequence (gen_look_up())
+ *                  target table, one fixed sequence (gen_look_up()); and the
+ *                  look at a filter (gen_store.c), likewise
  *
  * Where the guest is
  *   v->rip is stale inside translated code, except at calls of the callout,
@@ -122,7 +123,18 @@ static inline void bt_uncount(struct vcpu *v, u64 counts)
 struct bt_targets {
 	u64 tag[BT_TARGETS];
 	u64 exec[BT_TARGETS]; /* host addresses */
+	u8 filter[BT_TARGETS]; /* bt_filter() */
 };
+
+/*
+ * Not 0: a store to this page by an instruction whose stores kept faulting is
+ * better called out. A hint; pages that are BT_TARGETS pages apart share it.
+ * The index is what BSWAP makes of the page's number in few instructions.
+ */
+static inline u8 *bt_filter(struct bt_targets *t, u32 at)
+{
+	return &t->filter[(at >> 20 & 0xff) | (at >> 4 & 0xff00)];
+}
 
 /* gen: 1 to BT_GEN_MAX. mode: bt/block.h. */
 #define BT_GEN_MAX 0x3ffffu

@@ -34,10 +34,10 @@ u64 blocks_generation(void)
 }
 
 /* Code was patched through its other mapping ("Handling Self- and
- * Cross-Modifying Code"): INVLPG is the cheapest serialising instruction. */
+ * Cross-Modifying Code"). */
 void blocks_serialise(void)
 {
-	invlpg(cache.cfg.write);
+	serialise();
 }
 
 /* A new tag space: every entry of the target table is forgotten at once. */
@@ -219,10 +219,11 @@ static void drop_at(gpa_t gpa)
 	blocks_changed();
 }
 
-void blocks_note_fault(u32 eip)
+void blocks_note_fault(u32 eip, gva_t gva)
 {
 	struct walk w;
 
+	*bt_filter(bt_target_table, (u32)gva.a) = 1;
 	if (walk_code(eip, false, &w) && !is_repeated(w.gpa) &&
 	    adapt_count_fault(eip))
 		drop_at(w.gpa);
@@ -324,6 +325,8 @@ static struct bt_block *translate(gpa_t gpa, u32 eip, u32 mode, u32 max_insns)
 		.next_page = next_page,
 		.want_callout = want_callout,
 		.want_stop = bt.env.stops->count ? want_stop : NULL,
+		.filter = switch_on(SWITCH_filter) && !bt.env.icount &&
+			  !bt.env.stops->count,
 		.branches = switch_on(SWITCH_traces) ? BT_BLOCK_BRANCHES : 0,
 		.known = is_known,
 		.ctx = &req,

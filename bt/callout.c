@@ -2,8 +2,7 @@
 /*
  * What translated code calls: dispatch, and instructions that it leaves to C.
  * The instruction of a callout is decoded once for each place in the cache.
- * Stores to traced frames, by far the commonest, are done without the
- * interpreter.
+ * The commonest are done without the interpreter: bt/fast.h.
  */
 #include "bt/fast.h"
 #include "bt/machine.h"
@@ -14,7 +13,6 @@
 #include "lib/ring.h"
 #include "lib/switches.h"
 #include "log.h"
-#include "mm/track.h"
 
 bool bt_wanted_elsewhere(const struct vcpu *v)
 {
@@ -64,10 +62,10 @@ struct site {
 	const u8 *ret; /* NULL: unused */
 	u32 flushes;   /* of the cache, when this was noted */
 	u32 mode;      /* of the block */
-	bool store;    /* a plain store: see do_store() */
+	bool store;    /* fast_store()'s */
 	bool segment;  /* a load of a segment register: see bt/fast.h */
+	bool port;     /* IN or OUT, likewise */
 	bool steady;   /* when it has retired, modes are what they were */
-	u16 missed;    /* stores in a row that met no traced frame */
 	struct insn insn;
 };
 
@@ -98,73 +96,18 @@ static bool is_steady(enum op op)
 	}
 }
 
-static bool is_store(const struct insn *i, u32 mode)
-{
-	return i->op == OP_MOV && i->opnd[0].kind == OPK_MEM &&
-	       i->opnd[0].size == 4 && i->addr_size == 4 &&
-	       (i->opnd[1].kind == OPK_REG || i->opnd[1].kind == OPK_IMM) &&
-	       bt_mode_seg(mode, i->seg) != BT_SEG_OTHER;
-}
-
 static void note_site(struct site *s, const u8 *ret, u32 mode,
 		      const struct insn *i)
 {
 	*s = (struct site){
 		.ret = ret, .flushes = bt.cache->flushes, .mode = mode,
-		.store = switch_on(SWITCH_fast) && is_store(i, mode),
+		.store = fast_note_store(ret, mode, i),
 		.segment = switch_on(SWITCH_fast) &&
 			   fast_is_segment_load(i, mode),
+		.port = switch_on(SWITCH_fast) && fast_is_port(i, mode),
 		.steady = is_steady(i->op),
 		.insn = *i,
 	};
-}
-
-/* --- stores ------------------------------------------------------------- */
-
-/* After so many stores beside all traced frames the place is forgiven. */
-#define FORGIVE_AFTER 500
-
-static u32 store_address(const struct vcpu *v, const struct insn *i)
-{
-	u64 at = (u64)i->disp + v->seg[i->seg].base;
-
-	if (i->base >= 0)
-		at += v->gpr[i->base];
-	if (i->index >= 0)
-		at += v->gpr[i->index] * i->scale;
-	return (u32)at;
-}
-
-/* A place whose stores have long met no traced frame stores by itself again. */
-static void note_store(struct site *s, const struct vcpu *v, gpa_t gpa)
-{
-	if (track_any(bt.env.gpm->track, gpa.a >> PAGE_SHIFT))
-		s->missed = 0;
-	else if (++s->missed == FORGIVE_AFTER && switch_on(SWITCH_forgive))
-		blocks_forgive((u32)v->rip);
-}
-
-/* MOV m32, r32 or imm32 in one page; false: something is special. */
-static bool do_store(struct vcpu *v, struct site *s)
-{
-	const struct insn *i = &s->insn;
-	u32 at = store_address(v, i);
-	u32 value = i->opnd[1].kind == OPK_REG ?
-			    (u32)v->gpr[i->opnd[1].reg] : (u32)i->imm;
-	struct pagefault pf;
-	gpa_t gpa;
-
-	if ((at & ~PAGE_MASK) > PAGE_SIZE - sizeof(value) ||
-	    !gmem_translate(bt.env.gpm, &bt.mode, GVA(at), ACC_WRITE, &gpa,
-			    &pf) ||
-	    gpm_kind(bt.env.gpm, gpa) != GPM_RAM)
-		return false;
-	note_store(s, v, gpa);
-	if (track_only(bt.env.gpm->track, TRACK_SHADOW, gpa.a >> PAGE_SHIFT) &&
-	    shadow_store32(bt.env.shadow, gpa, value))
-		return true;
-	gpm_write32(bt.env.gpm, gpa, value);
-	return true;
 }
 
 /* --- callouts ----------------------------------------------------------- */
@@ -189,10 +132,14 @@ static unsigned take_off_count(struct vcpu *v, const u8 *ret)
  * modes are what they were. */
 static bool do_fast(struct vcpu *v, struct site *s, bool *steady)
 {
-	if (s->store) {
-		if (!do_store(v, s))
-			return false;
+	if (s->store) { /* the place may have lost its slot */
 		*steady = true;
+		return fast_store(v, s->ret) ||
+		       (fast_note_store(s->ret, s->mode, &s->insn) &&
+			fast_store(v, s->ret));
+	}
+	if (s->port) {
+		fast_port(v, &s->insn);
 	} else if (!s->segment || !fast_load_segment(v, &s->insn, steady)) {
 		return false;
 	}
@@ -204,6 +151,7 @@ static bool do_fast(struct vcpu *v, struct site *s, bool *steady)
 
 static void interpret(struct vcpu *v, struct site *s)
 {
+	ring_add(RING_CALLOUT, v->rip, 0);
 	emu_step_as(bt.env.emu, &s->insn);
 	segments_check(v);
 	bt_mode_note_callout(&s->insn);
@@ -224,6 +172,7 @@ static void do_callout(struct vcpu *v, struct site *s, const u8 *ret,
 		return;
 	}
 	mode = bt_mode_of(v);
+	ring_add(RING_CALLOUT, rip, 0);
 	emu_step(e);
 	segments_check(v);
 	if (v->rip == rip + e->insn.len)
@@ -249,8 +198,6 @@ static const u8 *call_out(struct vcpu *v, const u8 *ret)
 	u64 rip = v->rip;
 	bool steady = false;
 
-	count(CNT_CALLOUTS);
-	ring_add(RING_CALLOUT, rip, 0);
 	do_callout(v, s, ret, &steady);
 	bt.leave = LEAVE_NONE;
 	if (bt_wanted_elsewhere(v))
@@ -263,36 +210,17 @@ static const u8 *call_out(struct vcpu *v, const u8 *ret)
 	return bt_can_translate(v) ? blocks_find(v) : NULL;
 }
 
-/*
- * A store, done in few instructions; false: not done. Events are as they were,
- * but for v->attention, which bt_resume looks at. The ring is not told: it
- * would hold nothing else.
- */
-static bool store_at(struct vcpu *v, const u8 *ret)
-{
-	struct site *s = site_slot(ret);
-
-	if (s->ret != ret || !s->store || s->flushes != bt.cache->flushes ||
-	    bt.env.icount || bt.env.stops->count || !switch_on(SWITCH_sites) ||
-	    !do_store(v, s))
-		return false;
-	bt.leave = LEAVE_NONE;
-	v->rip = (u32)(v->rip + s->insn.len);
-	v->insn_count++;
-	count(CNT_CALLOUTS);
-	count(CNT_FAST_CALLOUTS);
-	return true;
-}
-
 const u8 *bt_on_callout(struct vcpu *v, const u8 *ret)
 {
 	u64 start = cost_start(), generation = blocks_generation();
 	const u8 *exec = ret;
 
-	if (!store_at(v, ret))
+	bt.leave = LEAVE_NONE;
+	if (bt.env.icount || !fast_store(v, ret))
 		exec = call_out(v, ret);
 	else if (unlikely(blocks_generation() != generation))
 		exec = bt_on_dispatch(v);
+	count(CNT_CALLOUTS);
 	cost_end(COST_CALLOUT, start);
 	return exec;
 }

@@ -2,7 +2,7 @@
 /*
  * Short ways for the commonest callouts and events. Each does one instruction
  * or event wholly, or returns false and has done nothing: then the interpreter
- * does it. Segment loads leave EIP and the count to their caller.
+ * does it. Segment loads and ports leave EIP and the count to their caller.
  */
 #ifndef BT_FAST_H
 #define BT_FAST_H
@@ -43,10 +43,21 @@ struct meaning {
  * interpreter. */
 const struct meaning *fast_meaning(const struct vcpu *v, u16 sel);
 
+/* MOV m32, r32 or imm32 of a block of this mode (fast_store.c): is this place,
+ * by what its callout returns to, one that fast_store() does from now on? */
+bool fast_note_store(const u8 *ret, u32 mode, const struct insn *i);
+/* Events are as they were, but for v->attention, which bt_resume looks at. The
+ * ring is not told: it would hold nothing else. */
+bool fast_store(struct vcpu *v, const u8 *ret);
+
 /* MOV and POP to DS, ES, FS, GS. */
 bool fast_is_segment_load(const struct insn *i, u32 mode);
 /* *steady: bt_mode_of() is what it was. */
 bool fast_load_segment(struct vcpu *v, const struct insn *i, bool *steady);
+
+/* IN and OUT of a block of this mode (fast_port.c). */
+bool fast_is_port(const struct insn *i, u32 mode);
+void fast_port(struct vcpu *v, const struct insn *i);
 
 /*
  * An event, as emu_deliver() would have it (fast_trap.c). False: nothing has

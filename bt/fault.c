@@ -79,18 +79,18 @@ static NORETURN void leave(const struct host_frame *f, u32 eip)
  * raises what is right. */
 static void cache_fault(struct host_frame *f)
 {
+	gva_t at = GVA(read_cr2());
 	u32 eip;
 
 	clean_flags(f);
 	bt.leave = LEAVE_STEP;
-	if (f->vector == VEC_PF &&
-	    bt_page_fault(GVA(read_cr2()), (u32)f->error)) {
+	if (f->vector == VEC_PF && bt_page_fault(at, (u32)f->error)) {
 		f->r11 = bt_plain(bt.env.v)->tag_space;
 		return;
 	}
 	eip = guest_eip(f);
 	if (f->vector == VEC_PF && bt.leave == LEAVE_STEP)
-		blocks_note_fault(eip);
+		blocks_note_fault(eip, at);
 	leave(f, eip);
 }
 

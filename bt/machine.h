@@ -85,9 +85,9 @@ void blocks_init(u64 cache_bytes);
  * translated, interpret. */
 const u8 *blocks_find(struct vcpu *v);
 
-/* A write to the traced instruction's operand, or MMIO, cost a fault at eip:
- * when that happens often it is translated anew, as a callout. */
-void blocks_note_fault(u32 eip);
+/* A write to a traced page, or MMIO, at gva cost a fault at eip: when that
+ * happens often it is translated anew, as a callout. */
+void blocks_note_fault(u32 eip, gva_t gva);
 
 /* Now and then, with no block running: adaptations that are out of date. */
 void blocks_look_around(void);

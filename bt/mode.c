@@ -5,20 +5,18 @@
 #define AR_USABLE_MASK (AR_UNUSABLE | AR_P | AR_S)
 #define AR_USABLE      (AR_P | AR_S)
 
-/* Limit 4 GiB - 1 and nothing about the segment to check any more. */
-static bool plain_data(const struct segment *s)
+/*
+ * Plain data has the limit 4 GiB - 1 and nothing about the segment to check any
+ * more. Without branches: this is asked before each block that is looked for.
+ */
+static u32 classify(const struct segment *s)
 {
-	u32 must = AR_USABLE_MASK | AR_CODE | AR_DOWN | AR_WRITE;
+	const u32 must = AR_USABLE_MASK | AR_CODE | AR_DOWN | AR_WRITE;
+	bool plain = !(((s->ar & must) ^ (AR_USABLE | AR_WRITE)) | ~s->limit);
 
-	return (s->ar & must) == (AR_USABLE | AR_WRITE) &&
-	       s->limit == 0xffffffff;
-}
-
-static enum bt_seg classify(const struct segment *s)
-{
-	if (!plain_data(s))
-		return BT_SEG_OTHER;
-	return s->base ? BT_SEG_BASED : BT_SEG_FLAT;
+	_Static_assert(BT_SEG_OTHER == 0 && BT_SEG_BASED == 1 &&
+		       BT_SEG_FLAT == 2, "what follows");
+	return (u32)plain << !s->base;
 }
 
 /*
@@ -27,7 +25,9 @@ static enum bt_seg classify(const struct segment *s)
  * leave it in, so those two join when code is seen to address through them.
  * Till then such code, BT_SEG_OTHER to the translator, is called out.
  */
-static u8 told_apart = BIT(SEG_ES) | BIT(SEG_SS) | BIT(SEG_DS);
+#define BITS_OF(seg) (3u << (2 + 2 * (seg))) /* in a mode */
+
+static u32 told_apart = BITS_OF(SEG_ES) | BITS_OF(SEG_SS) | BITS_OF(SEG_DS);
 
 #define TOLD_APART_AFTER 16
 
@@ -37,32 +37,40 @@ void bt_mode_note_callout(const struct insn *insn)
 
 	if (insn->has_mem && insn->seg >= SEG_FS && insn->seg <= SEG_GS &&
 	    ++callouts[insn->seg] == TOLD_APART_AFTER)
-		told_apart |= BIT(insn->seg);
+		told_apart |= BITS_OF(insn->seg);
+}
+
+static inline u32 class_of(const struct vcpu *v, enum sreg seg)
+{
+	return classify(&v->seg[seg]) << (2 + 2 * seg);
 }
 
 u32 bt_mode_of(const struct vcpu *v)
 {
-	u32 mode = v->cpl;
-
-	for (unsigned n = SEG_ES; n <= SEG_GS; n++)
-		if (told_apart & BIT(n))
-			mode |= classify(&v->seg[n]) << (2 + 2 * n);
-	return mode;
+	return v->cpl | (told_apart & (class_of(v, SEG_ES) |
+				       class_of(v, SEG_SS) |
+				       class_of(v, SEG_DS) |
+				       class_of(v, SEG_FS) |
+				       class_of(v, SEG_GS)));
 }
 
-static bool flat_code32(const struct segment *s)
+/* Not 0: something is unlike flat 32-bit code. */
+static u64 unlike_code32(const struct segment *s)
 {
-	return (s->ar & (AR_USABLE_MASK | AR_CODE | AR_L | AR_DB)) ==
-		       (AR_USABLE | AR_CODE | AR_DB) &&
-	       !s->base && s->limit == 0xffffffff;
+	const u32 must = AR_USABLE_MASK | AR_CODE | AR_L | AR_DB;
+
+	return ((s->ar & must) ^ (AR_USABLE | AR_CODE | AR_DB)) | s->base |
+	       (u32)~s->limit;
 }
 
 bool bt_can_translate(const struct vcpu *v)
 {
-	return vcpu_protected(v) && v->cpl < 3 && !vcpu_long_mode(v) &&
-	       !(v->rflags & (EFLAGS_VM | EFLAGS_TF)) &&
-	       !(v->dr[7] & DR7_ENABLED) && !v->shadow && !v->db_pending &&
-	       flat_code32(&v->seg[SEG_CS]) && (v->seg[SEG_SS].ar & AR_DB);
+	u64 held = (v->rflags & (EFLAGS_VM | EFLAGS_TF)) | v->shadow |
+		   v->db_pending | (v->dr[7] & DR7_ENABLED);
+
+	return !(held | unlike_code32(&v->seg[SEG_CS]) |
+		 (~v->seg[SEG_SS].ar & AR_DB)) &&
+	       v->cpl < 3 && vcpu_protected(v) && !vcpu_long_mode(v);
 }
 
 static const struct {

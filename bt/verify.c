@@ -8,11 +8,12 @@
  * Of the general registers, rsp, r14 and r15 may not be named at all, except
  * that r15 + constant addresses the vcpu. No rule spans two instructions, so
  * that it does not matter where in the block execution begins; the look-up of
- * an indirect branch counts as one.
+ * an indirect branch and the look at a filter count as one each.
  */
 #include "bt/verify.h"
 
 #include "bt/verify_tables.h"
+#include "lib/string.h"
 
 #define REX_W 8
 #define REX_R 4
@@ -438,6 +439,12 @@ static bool is_look_up(const struct pass *p, const u8 *at, const u8 *end)
 		       bt_stub_address(BT_STUB_miss);
 }
 
+static bool is_filter(const u8 *at, const u8 *end)
+{
+	return end - at >= (s64)sizeof(verify_filter) &&
+	       !memcmp(at, verify_filter, sizeof(verify_filter));
+}
+
 static const char *check_insns(struct pass *p)
 {
 	const u8 *start = p->code, *end = start + p->b->host_len;
@@ -453,8 +460,13 @@ static const char *check_insns(struct pass *p)
 			open = false;
 			continue;
 		}
-		why = decode(&i, at, end);
 		open = true;
+		if (is_filter(at, end)) {
+			set_bit(p->starts, (u64)(at - start));
+			i.at = at + sizeof(verify_filter);
+			continue;
+		}
+		why = decode(&i, at, end);
 		if (!why && (i.row & (V_REL8 | V_REL32)))
 			why = check_branch(p, &i, &open);
 		if (why)

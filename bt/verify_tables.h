@@ -255,11 +255,20 @@ static const u8 verify_look_up[] = {
 	0x43, 0xff, 0xa4, 0xce, 0, 0, 8, 0, /* jmp [r14 + 8 * r9 + 80000h] */
 };
 
+/* The look at a filter: with any r9 a byte of that table comes into ecx. */
+static const u8 verify_filter[] = {
+	0x45, 0x0f, 0xb7, 0xc9,             /* movzx r9d, r9w */
+	0x4c, 0x8b, 0xd1,                   /* mov r10, rcx */
+	0x43, 0x0f, 0xb6, 0x8c, 0x0e, 0, 0, 0x10, 0,
+					    /* movzx ecx, [r14 + r9 + 100000h] */
+};
+
 enum { LOOK_UP_MISS = 25 }; /* offset of the target */
 /* clang-format on */
 
 _Static_assert(BT_TARGETS == 65536 &&
-	       offsetof(struct bt_targets, exec) == 0x80000,
-	       "verify_look_up[]");
+	       offsetof(struct bt_targets, exec) == 0x80000 &&
+	       offsetof(struct bt_targets, filter) == 0x100000,
+	       "verify_look_up[], verify_filter[]");
 
 #endif

@@ -14,6 +14,7 @@
 	X(traces)   /* blocks run on behind conditional branches */       \
 	X(lookup)   /* indirect targets are found without C */            \
 	X(adapt)    /* stores that keep faulting become callouts */       \
+	X(filter)   /* but not where nobody minds them */                \
 	X(forgive)  /* and stores again, when they meet no trace */       \
 	X(sites)    /* callouts are decoded once for each place */        \
 	X(fast)     /* callouts that need no interpreter */               \

@@ -46,10 +46,10 @@ static inline bool track_has(const struct track *t, enum track_who who,
 	return gfn < t->frames && (t->bits[gfn] & BIT(who));
 }
 
-static inline bool track_only(const struct track *t, enum track_who who,
-			      u64 gfn)
+/* BIT(enum track_who) of every subscriber. */
+static inline unsigned track_who(const struct track *t, u64 gfn)
 {
-	return gfn < t->frames && t->bits[gfn] == BIT(who);
+	return gfn < t->frames ? t->bits[gfn] : 0;
 }
 
 /* Tell every subscriber of the frame. Called by gpm_write(). */

@@ -5,7 +5,7 @@
  *
  * LINKS: lib cpu
  * SRCS: bt/translate.c bt/xlate.c bt/rules.c bt/emit.c bt/cache.c bt/mode.c
- * SRCS: bt/gen_ident.c bt/gen_stack.c bt/gen_flow.c bt/gen_system.c bt/gen_segments.c
+ * SRCS: bt/gen_ident.c bt/gen_stack.c bt/gen_flow.c bt/gen_store.c bt/gen_system.c bt/gen_segments.c
  */
 #include <string.h>
 

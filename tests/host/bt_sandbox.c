@@ -165,6 +165,7 @@ static const u8 *block_at(struct vcpu *v)
 		.avail = PAGE_SIZE - (u32)(offset & ~PAGE_MASK),
 		.self_check = sb.self_check, .count = sb.count,
 		.branches = sb.branches, .known = known,
+		.filter = sb.want_callout, .want_callout = sb.want_callout,
 		.next_page = next_page, .ctx = &req,
 	};
 	struct bt_block *b;

@@ -40,6 +40,8 @@ struct sandbox {
 	u32 end;          /* EIP at which a run ends */
 	unsigned budget;  /* dispatches until a run ends anyway */
 	bool linking, self_check, count;
+	/* These are callouts, or filtered stores; NULL: none but must be. */
+	bool (*want_callout)(void *ctx, u32 eip);
 	u8 branches; /* Jcc that blocks run on behind */
 	unsigned callouts, stales, straddles;
 	/* Single-step: leave at the first boundary after this many host

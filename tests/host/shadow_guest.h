@@ -141,7 +141,7 @@ static void store(struct world *w, gpa_t at, const void *bytes, unsigned size)
 		unsync_begin(w->s, gfn);
 		shadow_leave(w->s);
 	}
-	if (size == 4 && track_only(&w->t, TRACK_SHADOW, gfn) &&
+	if (size == 4 && track_who(&w->t, gfn) == BIT(TRACK_SHADOW) &&
 	    chance(w, 50)) {
 		memcpy(&value, bytes, 4);
 		if (shadow_store32(w->s, at, value)) {

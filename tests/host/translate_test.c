@@ -6,7 +6,7 @@
  *
  * LINKS: lib cpu
  * SRCS: bt/translate.c bt/xlate.c bt/rules.c bt/emit.c bt/cache.c bt/mode.c
- * SRCS: bt/gen_ident.c bt/gen_stack.c bt/gen_flow.c bt/gen_system.c bt/gen_segments.c
+ * SRCS: bt/gen_ident.c bt/gen_stack.c bt/gen_flow.c bt/gen_store.c bt/gen_system.c bt/gen_segments.c
  * SRCS: bt/stubs.asm bt/verify.c
  * SRCS: tests/host/bt_sandbox.c tests/host/bt_random.c tests/host/bt_enter.asm
  */
@@ -108,6 +108,16 @@ static void run_with_events(void)
 	}
 }
 
+static bool half(void *ctx, u32 eip)
+{
+	return eip * 2654435761u >> 31;
+}
+
+static bool all(void *ctx, u32 eip)
+{
+	return true;
+}
+
 static void start_random(unsigned insns)
 {
 	tc.seed = rnd_state;
@@ -123,11 +133,13 @@ static void test_random(unsigned cases, unsigned insns)
 	for (unsigned n = 0; n < cases; n++) {
 		sb.self_check = n % 4 == 3;
 		sb.count = n % 4 >= 1;
+		sb.want_callout = n % 3 == 1 ? half : NULL;
 		sb.branches = (n / 4) % (BT_BLOCK_BRANCHES + 1);
 		start_random(insns);
 		run_and_compare();
 	}
 	sb.self_check = sb.count = false;
+	sb.want_callout = NULL;
 	sb.branches = 0;
 }
 
@@ -136,11 +148,13 @@ static void test_random_events(unsigned cases, unsigned insns)
 	for (unsigned n = 0; n < cases; n++) {
 		sb.self_check = n % 4 == 3;
 		sb.count = n % 4 >= 1;
+		sb.want_callout = n % 3 == 1 ? half : NULL;
 		sb.branches = (n / 4) % (BT_BLOCK_BRANCHES + 1);
 		start_random(insns);
 		run_with_events();
 	}
 	sb.self_check = sb.count = false;
+	sb.want_callout = NULL;
 	sb.branches = 0;
 }
 
@@ -189,21 +203,58 @@ static void start_program(const struct program *p, u32 at)
 
 static void test_programs(void)
 {
-	for (unsigned n = 0; n < ARRAY_SIZE(programs) * 16; n++) {
-		const struct program *p = &programs[n / 16];
+	for (unsigned n = 0; n < ARRAY_SIZE(programs) * 32; n++) {
+		const struct program *p = &programs[n / 32];
 
 		sb.linking = n & 1;
 		sb.self_check = n & 2;
 		sb.count = n & 4;
 		sb.branches = n & 8 ? BT_BLOCK_BRANCHES : 0;
+		sb.want_callout = n & 16 ? half : NULL;
 		start_program(p, SB_CODE);
-		if (run_and_compare() && !sb.self_check && p->callouts != ~0u)
+		if (run_and_compare() && !sb.self_check && !sb.want_callout &&
+		    p->callouts != ~0u)
 			CHECK(sb.callouts == p->callouts, "%s: %u callouts",
 			      p->name, sb.callouts);
 		run_with_events();
 	}
 	sb.linking = sb.self_check = sb.count = false;
+	sb.want_callout = NULL;
 	sb.branches = 0;
+}
+
+/* Stores of all forms; one of them, and what is no store, is called out. */
+static void test_filter(void)
+{
+	static const struct program p = {
+		"filtered stores",
+		BYTES(0xb9, LE32(3),                     /* mov ecx, 3 */
+		      0x89, 0x03,                        /* mov [ebx], eax */
+		      0x89, 0x8b, LE32(PAGE_SIZE),       /* mov [ebx+n], ecx */
+		      0xc7, 0x44, 0x8b, 8, LE32(0x1234), /* [ebx+4*ecx+8] */
+		      0xa3, LE32(SB_DATA + 0x20),        /* mov [n], eax */
+		      0x89, 0x63, 0x40,                  /* mov [ebx+40h], esp */
+		      0x41),                             /* inc ecx */
+		3,
+	};
+
+	for (unsigned n = 0; n < 8; n++) {
+		struct bt_targets *t = sb.cache.cfg.targets;
+
+		sb.linking = n & 1;
+		sb.count = n & 2;
+		sb.self_check = n & 4;
+		sb.want_callout = all;
+		start_program(&p, SB_CODE);
+		memset(t->filter, 0, sizeof(t->filter));
+		*bt_filter(t, SB_DATA + PAGE_SIZE) = 1;
+		run_and_compare();
+		CHECK(sb.callouts == p.callouts, "%u callouts", sb.callouts);
+		run_with_events();
+		memset(t->filter, 0, sizeof(t->filter));
+	}
+	sb.linking = sb.count = sb.self_check = false;
+	sb.want_callout = NULL;
 }
 
 /* One of each kind, to be cut by a page's end at each byte. */
@@ -279,6 +330,7 @@ int main(int argc, char **argv)
 {
 	sb_init();
 	test_programs();
+	test_filter();
 	test_self_modifying();
 	test_straddling();
 	test_straddling_hole();

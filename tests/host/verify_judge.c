@@ -372,6 +372,29 @@ static bool look_up_step(const struct bt_block *b, const struct judged *j,
 	return !strcmp(line, look_up[n]);
 }
 
+/* The look at a filter: any byte of the table, by a bounded index. */
+static const char *const filter[] = {
+	"movzx r9d, r9w", "mov r10, rcx", "movzx ecx, byte ptr [r14+r9*1+0x100000]",
+};
+
+static u64 filter_length(const struct bt_block *b, u64 from)
+{
+	char line[128] = "";
+	u64 at = from;
+	struct judged j;
+
+	for (unsigned n = 0; n < ARRAY_SIZE(filter); n++) {
+		if (at >= b->host_len ||
+		    !decode(&j, b->exec + at, b->host_len - at))
+			return 0;
+		print(&j, line, sizeof(line));
+		if (strcmp(line, filter[n]))
+			return 0;
+		at += j.insn.length;
+	}
+	return at - from;
+}
+
 /* Its length if it is here, else 0. */
 static u64 look_up_length(const struct bt_block *b, u64 from)
 {
@@ -388,20 +411,25 @@ static u64 look_up_length(const struct bt_block *b, u64 from)
 	return at - from;
 }
 
+/* What counts as one instruction. */
+enum { NO_UNIT, LOOK_UP, FILTER };
+
 const char *judge_block(const struct bt_cache *c, const struct bt_block *b)
 {
 	static struct judged insns[BT_BLOCK_BYTES];
-	static u8 starts[BT_BLOCK_BYTES], look_ups[BT_BLOCK_BYTES];
+	static u8 starts[BT_BLOCK_BYTES], units[BT_BLOCK_BYTES];
 	const char *why = NULL;
 	u64 at = 0;
 
 	for (u64 n = 0; n < b->host_len; n++)
-		starts[n] = look_ups[n] = 0;
+		starts[n] = units[n] = NO_UNIT;
 	for (; at < b->host_len; at += insns[at].insn.length) {
-		u64 length = look_up_length(b, at);
+		u64 looks_up = look_up_length(b, at);
+		u64 length = looks_up ? looks_up : filter_length(b, at);
 
 		if (length) {
-			starts[at] = look_ups[at] = 1;
+			starts[at] = 1;
+			units[at] = looks_up ? LOOK_UP : FILTER;
 			insns[at].insn.length = (u8)length;
 			continue;
 		}
@@ -413,8 +441,13 @@ const char *judge_block(const struct bt_cache *c, const struct bt_block *b)
 			return complain(why, &insns[at], at);
 	}
 	for (at = 0; at < b->host_len; at += insns[at].insn.length) {
-		if (look_ups[at])
+		if (units[at] == LOOK_UP)
 			continue;
+		if (units[at] == FILTER) {
+			if (at + insns[at].insn.length == b->host_len)
+				return "a filter at the end";
+			continue;
+		}
 		if (is_branch(&insns[at]))
 			why = judge_branch(c, b, starts, &insns[at], at);
 		if (!why && at + insns[at].insn.length == b->host_len &&

@@ -6,7 +6,7 @@
  *
  * LINKS: lib cpu
  * SRCS: bt/translate.c bt/xlate.c bt/rules.c bt/emit.c bt/cache.c bt/mode.c
- * SRCS: bt/gen_ident.c bt/gen_stack.c bt/gen_flow.c bt/gen_system.c bt/gen_segments.c
+ * SRCS: bt/gen_ident.c bt/gen_stack.c bt/gen_flow.c bt/gen_store.c bt/gen_system.c bt/gen_segments.c
  * SRCS: bt/stubs.asm bt/verify.c tests/host/verify_judge.c
  * SRCS: tests/host/bt_sandbox.c tests/host/bt_random.c tests/host/bt_enter.asm
  * SYSLIBS: -lZydis
@@ -54,6 +54,7 @@ static struct bt_block *translate(const u8 *bytes, u32 size)
 		.mode = rnd(2) ? random_mode() : 0x2aa8, .bytes = bytes,
 		.avail = size, .self_check = !rnd(4), .count = !rnd(4),
 		.want_callout = rnd(4) ? NULL : sometimes,
+		.filter = rnd(2),
 	};
 	struct bt_block *b;
 
