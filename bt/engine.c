@@ -79,11 +79,10 @@ static void bt_invlpg(struct vcpu *v, gva_t gva)
 	blocks_invlpg(gva);
 }
 
-/* Before the first root is loaded there is nothing of the guest's to flush; and
- * while CR3 changes, bt_mode_changed() is about to load another root. */
+/* Before the first root is loaded there is nothing of the guest's to flush. */
 static void bt_tlb_flush(struct vcpu *v, const gva_t *gva)
 {
-	if (!bt.root.a || v->cr3 != bt.mode.cr3)
+	if (!bt.root.a)
 		return;
 	if (gva)
 		invlpg((const void *)gva->a);
@@ -95,6 +94,11 @@ static void bt_unmapped(struct vcpu *v, gva_t gva, u64 size)
 {
 	if (v->gdtr.base + PAGE_SIZE > gva.a && v->gdtr.base < gva.a + size)
 		desc_forget_tables();
+}
+
+static void bt_tracked(struct vcpu *v, u64 gfn)
+{
+	fast_expect_stores(gfn);
 }
 
 static void check_stuck(gva_t gva)
@@ -320,6 +324,7 @@ static void bt_count_runs(struct vcpu *v, bool on)
 const struct engine bt_engine = {
 	.name = "bt",
 	.needs_shadow = true,
+	.reloads = true,
 	.probe = bt_probe,
 	.init = bt_init,
 	.can_run = bt_can_run,
@@ -328,6 +333,7 @@ const struct engine bt_engine = {
 	.invlpg = bt_invlpg,
 	.tlb_flush = bt_tlb_flush,
 	.unmapped = bt_unmapped,
+	.tracked = bt_tracked,
 	.stops_changed = bt_stops_changed,
 	.show_code = bt_show_code,
 	.update_counters = bt_update_counters,

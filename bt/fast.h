@@ -49,6 +49,8 @@ bool fast_note_store(const u8 *ret, u32 mode, const struct insn *i);
 /* Events are as they were, but for v->attention, which bt_resume looks at. The
  * ring is not told: it would hold nothing else. */
 bool fast_store(struct vcpu *v, const u8 *ret);
+/* Stores to this frame are about to need callouts. */
+void fast_expect_stores(u64 gfn);
 
 /* MOV and POP to DS, ES, FS, GS. */
 bool fast_is_segment_load(const struct insn *i, u32 mode);

@@ -75,6 +75,16 @@ static u32 address(const struct store_site *s, const struct vcpu *v)
 	       (((u32)v->gpr[s->index] & s->index_mask) << s->shift);
 }
 
+/* Kernels write all their tables through one linear map: its linear less its
+ * physical addresses, as the last store that met a table had them. A guess, as
+ * filters are. */
+static u32 linear_map;
+
+void fast_expect_stores(u64 gfn)
+{
+	*bt_filter(bt_target_table, (u32)(gfn << PAGE_SHIFT) + linear_map) = 1;
+}
+
 /* The place has long met no traced frame: it stores by itself again. */
 static __attribute__((noinline, cold)) void forgive(const struct vcpu *v)
 {
@@ -97,6 +107,7 @@ static void store(struct store_site *s, const struct vcpu *v, u32 at, gpa_t gpa)
 		return;
 	}
 	s->missed = 0;
+	linear_map = at - (u32)gpa.a;
 	if (who != BIT(TRACK_SHADOW) ||
 	    !shadow_store32(bt.env.shadow, gpa, value))
 		gpm_write32(g, gpa, value);

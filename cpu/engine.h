@@ -30,6 +30,7 @@ struct engine_env {
 struct engine {
 	const char *name;
 	bool needs_shadow;
+	bool reloads;   /* mode_changed() of CR3 or paging flushes the real TLB */
 	bool long_mode; /* runs IA-32e mode too, so that CPUID may offer it */
 	bool guards;    /* the same of SMEP and SMAP */
 	/* NULL when the engine can run on this machine, else why not, in words. */
@@ -55,6 +56,9 @@ struct engine {
 	void (*tlb_flush)(struct vcpu *v, const gva_t *gva);
 	/* The mapping of this linear range may have changed. */
 	void (*unmapped)(struct vcpu *v, gva_t gva, u64 size);
+	/* May be NULL. The guest can write to the frame only by way of a fault
+	 * from now on. */
+	void (*tracked)(struct vcpu *v, u64 gfn);
 	/* env.stops is another set: drop what was made by the old one. */
 	void (*stops_changed)(struct vcpu *v);
 	/* Why the hardware left the guest, how often, and TSC ticks while they

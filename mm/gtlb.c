@@ -40,14 +40,27 @@ void gtlb_note(struct gtlb *t, gva_t gva, unsigned acc, const struct walk *w)
 					  .global = global,
 					  .frame = frame };
 	e->allowed |= 1u << acc;
+	t->has_global[page >> 10] |= global;
 }
 
+static bool any_global(const struct gtlb *t, u64 first, u64 pages)
+{
+	for (u64 area = first >> 10; area <= (first + pages - 1) >> 10; area++)
+		if (t->has_global[area % ARRAY_SIZE(t->has_global)])
+			return true;
+	return false;
+}
+
+/* Local ones all go: to look for those in the range would cost more. */
 static void drop_range(struct gtlb *t, u64 first, u64 pages)
 {
 	if (first + pages >= BIT(32 - PAGE_SHIFT) && !first) {
 		gtlb_drop_all(t);
 		return;
 	}
+	gtlb_drop_local(t);
+	if (!any_global(t, first, pages))
+		return;
 	for (unsigned i = 0; i < GTLB_ENTRIES; i++)
 		if (t->entries[i].page - first < pages)
 			t->entries[i].allowed = 0;

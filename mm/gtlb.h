@@ -22,6 +22,7 @@ struct gtlb_entry {
 struct gtlb {
 	struct gtlb_entry entries[GTLB_ENTRIES];
 	u32 space, space_global; /* of local and of global translations */
+	u8 has_global[1024];     /* was one ever kept in these 4 MiB? */
 	/* Will every change of the walk's tables be told? Else keep nothing. */
 	bool (*keep)(void *ctx, gva_t gva, const struct walk *w);
 	void *keep_ctx;

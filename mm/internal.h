@@ -60,6 +60,7 @@ struct spage {
 	u32 hash_next; /* also the free list */
 	u32 parents;   /* list of slots that point here */
 	u32 live;      /* present entries */
+	u32 retired;   /* the epoch in which it was last freed */
 	u64 gva;       /* linear address of entry 0, unless `several` */
 	bool several;  /* linked at more than one linear address */
 	bool linked;   /* was ever linked: gva is good */
@@ -94,9 +95,8 @@ struct link {
 	u32 next, prev; /* slots; 0: none */
 };
 
-enum { STALE_LEAF = 1, STALE_TABLE = 2 };
-
 #define PENDING_MAX 8u
+#define STALE_MAX   64u
 
 struct shadow {
 	struct shadow_config cfg;
@@ -111,7 +111,7 @@ struct shadow {
 	hpa_t tables_hpa;
 	struct spage *pages;
 	u32 page_count; /* with page 0 */
-	u32 free_head, free_count;
+	u32 free_head, free_tail, free_count; /* first freed, first used */
 	u32 clock;
 	u32 *hash;
 	u32 hash_mask;
@@ -134,12 +134,19 @@ struct shadow {
 	/*
 	 * What the TLB may still hold though the tables do not: nothing has to
 	 * be flushed until the guest must flush it too, a frame becomes
-	 * tracked (any), or a table page is used again (STALE_TABLE).
+	 * tracked that was writable there, or a table page is used again that
+	 * was freed in the same epoch, which a flush of everything ends.
 	 */
-	u8 stale;
+	u32 epoch;
+	bool stale_large; /* a part of a large page of the guest's is gone */
+	bool stale_table; /* a table is gone: a large page may be in its place */
+	unsigned stale_count; /* more than STALE_MAX: any frame */
+	u64 stale_gfn[STALE_MAX];
 	unsigned depth;   /* nested entries into the shadow MMU */
 	unsigned pending; /* flushes due at the outermost exit */
 	gva_t pending_gva[PENDING_MAX];
+
+	gva_t faulted; /* the page of the guest's last own fault */
 
 	struct gtlb tlb; /* told here whatever changes a translation */
 };
@@ -201,8 +208,6 @@ void guard_several(struct shadow *s, struct spage *p);
 
 /* shadow_pool.c */
 struct spage *spage_get(struct shadow *s, u64 gfn, union role role);
-struct spage *spage_first(const struct shadow *s, u64 gfn);
-struct spage *spage_next(const struct shadow *s, const struct spage *p);
 void spage_link(struct shadow *s, u32 slot, struct spage *child, u64 gva);
 void spage_drop_entry(struct shadow *s, u32 slot);
 void spage_zap(struct shadow *s, struct spage *p);
@@ -247,6 +252,31 @@ void rmap_clear(struct shadow *s, u32 slot);
 void rmap_protect(void *ctx, u64 gfn);
 bool rmap_holds(struct shadow *s, u32 slot); /* for audits */
 
+static inline u32 *spage_bucket(const struct shadow *s, u64 gfn)
+{
+	return &s->hash[(gfn ^ gfn >> 12) & s->hash_mask];
+}
+
+static inline struct spage *spage_match(const struct shadow *s, u32 i, u64 gfn)
+{
+	for (; i; i = s->pages[i].hash_next)
+		if (s->pages[i].gfn == gfn && !s->pages[i].role.direct)
+			return &s->pages[i];
+	return NULL;
+}
+
+/* The pages that shadow frame gfn as a table. */
+static inline struct spage *spage_first(const struct shadow *s, u64 gfn)
+{
+	return spage_match(s, *spage_bucket(s, gfn), gfn);
+}
+
+static inline struct spage *spage_next(const struct shadow *s,
+				       const struct spage *p)
+{
+	return spage_match(s, p->hash_next, p->gfn);
+}
+
 static inline u32 spage_index(const struct shadow *s, const struct spage *p)
 {
 	return (u32)(p - s->pages);
@@ -286,6 +316,12 @@ static inline unsigned slot_level(const struct shadow *s, u32 slot)
 {
 	return slot < s->root_slots ? s->pages[slot / SLOTS].role.level : 5;
 }
+
+/* A leaf goes, or lets less pass; the TLB is left as it is. */
+void stale_note(struct shadow *s, unsigned level, u64 entry);
+/* May the TLB hold a writable translation to the frame? */
+bool stale_writable(const struct shadow *s, u64 gfn);
+void stale_forget(struct shadow *s); /* everything has been flushed */
 
 static inline bool entry_is_table(unsigned level, u64 entry)
 {

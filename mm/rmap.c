@@ -85,6 +85,7 @@ bool rmap_holds(struct shadow *s, u32 slot)
 void rmap_protect(void *ctx, u64 gfn)
 {
 	struct shadow *s = ctx;
+	bool all = stale_writable(s, gfn);
 	u32 slot;
 
 	shadow_enter(s);
@@ -98,9 +99,11 @@ void rmap_protect(void *ctx, u64 gfn)
 	}
 	while ((slot = s->large_slots[gfn >> 9])) {
 		rmap_clear(s, slot);
-		s->stale |= STALE_TABLE;
+		all = true;
 	}
-	if (s->stale)
+	if (all)
 		shadow_flush_all(s);
+	if (s->cfg.tracked)
+		s->cfg.tracked(s->cfg.ctx, gfn);
 	shadow_leave(s);
 }

@@ -80,6 +80,8 @@ static void init_pool(struct shadow *s)
 		s->pages[i].hash_next = s->free_head;
 		s->free_head = i;
 	}
+	s->free_tail = s->page_count - 1;
+	s->epoch = 1;
 	s->free_count = s->page_count - 1;
 	s->clock = 1;
 	for (unsigned i = 0; i < UNSYNC_MAX; i++)
@@ -181,6 +183,38 @@ void shadow_flush_slot(struct shadow *s, u32 slot)
 		shadow_flush_one(s, GVA(spage_gva(p, slot % SLOTS)));
 }
 
+void stale_note(struct shadow *s, unsigned level, u64 entry)
+{
+	if (entry_is_table(level, entry))
+		return;
+	s->stale_large |= level > 1;
+	if (!(entry & PTE_W))
+		return;
+	if (level > 1)
+		s->stale_count = STALE_MAX + 1;
+	else if (s->stale_count < STALE_MAX)
+		s->stale_gfn[s->stale_count++] = entry_gfn(s, entry);
+	else
+		s->stale_count = STALE_MAX + 1;
+}
+
+bool stale_writable(const struct shadow *s, u64 gfn)
+{
+	unsigned i;
+
+	for (i = 0; i < MIN(s->stale_count, STALE_MAX); i++)
+		if (s->stale_gfn[i] == gfn)
+			return true;
+	return s->stale_count > STALE_MAX;
+}
+
+void stale_forget(struct shadow *s)
+{
+	s->epoch++;
+	s->stale_count = 0;
+	s->stale_large = s->stale_table = false;
+}
+
 void shadow_enter(struct shadow *s)
 {
 	s->depth++;
@@ -194,7 +228,7 @@ void shadow_leave(struct shadow *s)
 		return;
 	s->pending = 0;
 	if (n > PENDING_MAX) {
-		s->stale = 0;
+		stale_forget(s);
 		count(CNT_SHADOW_FLUSHES);
 	}
 	if (!s->cfg.tlb_flush)
@@ -332,6 +366,8 @@ enum shadow_result shadow_fault(struct shadow *s, const struct walk_mode *m,
 	gva = linear(m, gva);
 	shadow_enter(s);
 	result = resolve(s, m, gva, error_access(error), pf, gpa);
+	if (result == SHADOW_GUEST)
+		s->faulted = GVA(gva.a & PAGE_MASK);
 	if (result == SHADOW_GUEST && !(pf->error & PFEC_P) && s->empty &&
 	    unlikely(s->unsync_count))
 		absent_fault(s, gva);
@@ -361,17 +397,31 @@ const struct spage *spage_directory(const struct shadow *s, gva_t gva)
 	return p;
 }
 
+/* Is the guest's page at gva a large one now? */
+static bool guest_large(const struct shadow *s, const struct walk_mode *m,
+			gva_t gva)
+{
+	struct walk_mode any = *m;
+	struct pagefault pf;
+	struct walk w;
+
+	any.smap = false;
+	return gwalk(s->gpm, &any, gva, ACC_READ, false, &w, &pf) &&
+	       w.page_shift > PAGE_SHIFT;
+}
+
 /*
  * One hardware INVLPG is not enough where the guest's page is, or was, more
  * than one hardware page: a large one made of halves or of 4 KiB entries.
  */
-static bool in_large_page(const struct shadow *s, gva_t gva)
+static bool in_large_page(const struct shadow *s, const struct walk_mode *m,
+			  gva_t gva)
 {
 	unsigned i = level_index(2, gva.a);
 	const struct spage *directory;
 	const u64 *pd;
 
-	if (s->stale & STALE_TABLE)
+	if (s->stale_large || (s->stale_table && guest_large(s, m, gva)))
 		return true;
 	directory = spage_directory(s, gva);
 	if (!directory)
@@ -410,7 +460,7 @@ void shadow_invlpg(struct shadow *s, const struct walk_mode *m, gva_t gva)
 	shadow_enter(s);
 	if (unlikely(s->unsync_count))
 		sync_one(s, gva);
-	if (in_large_page(s, gva)) {
+	if (in_large_page(s, m, gva)) {
 		shadow_flush_all(s);
 		shadow_unmapped(s, ALIGN_DOWN(gva.a, MIB(4)), MIB(4));
 	} else {

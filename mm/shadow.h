@@ -30,6 +30,10 @@ struct shadow_config {
 	bool nx;             /* the host has EFER.NXE: use bit 63 */
 	bool kernel_nx;      /* bt: supervisor leaves carry NX (D13) */
 	u8 prefetch;         /* ready neighbours filled with a leaf; 8 is good */
+	/* A fault drops the processor's translation of its address ("Operations
+	 * that Invalidate TLBs and Paging-Structure Caches"); not told of
+	 * faults that end in an exit of VT-x. */
+	bool fault_flushes;
 	bool unsync;         /* leaf tables may go out of sync: shadow_unsync.c */
 	/*
 	 * A reserved bit of the hardware's entries, or 0. With it every entry
@@ -55,6 +59,9 @@ struct shadow_config {
 	 * the moment when it would matter to others (a frame becomes tracked).
 	 */
 	void (*tlb_flush)(void *ctx, const gva_t *gva);
+	/* May be NULL. A frame has its first subscriber: it can be written only
+	 * by way of a fault now. */
+	void (*tracked)(void *ctx, u64 gfn);
 	/*
 	 * The debugger's stops, or NULL: a page with one has no hardware entry
 	 * that would let the guest by unseen; its accesses are SHADOW_TRACED.

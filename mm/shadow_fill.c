@@ -116,6 +116,15 @@ static struct spage *direct_table(struct fill *f, u32 slot)
 			role, table_gva(f, 1));
 }
 
+/* Does the new entry only let more pass, to the same page? Then what the TLB
+ * holds for other addresses of it costs a fault at most. */
+static bool widens(const struct shadow *s, u64 old, u64 entry)
+{
+	return s->cfg.fault_flushes && entry_made(s, old) && !guard_on(s) &&
+	       !((old ^ entry) & (PTE_ADDR | PTE_PS)) &&
+	       !(old & ~entry & ~PTE_NX) && !(entry & ~old & PTE_NX);
+}
+
 /*
  * Put the leaf in place. Was anything else there? A fault on the same is a
  * stale TLB's, or one that no entry can prevent.
@@ -126,8 +135,13 @@ static bool set_leaf(struct fill *f, u32 slot, u64 entry)
 	u64 old = *slot_entry(s, slot);
 
 	if (old == entry) {
-		shadow_flush_slot(s, slot);
+		if (!s->cfg.fault_flushes)
+			shadow_flush_slot(s, slot);
 		return false;
+	}
+	if (widens(s, old, entry)) {
+		*(volatile u64 *)slot_entry(s, slot) = entry;
+		return true;
 	}
 	if (entry_made(s, old)) {
 		spage_drop_entry(s, slot);

@@ -11,30 +11,6 @@
 /* One fault takes a page of each level at most. */
 #define FAULT_PAGES 4u
 
-static u32 *bucket(const struct shadow *s, u64 gfn)
-{
-	return &s->hash[(gfn ^ gfn >> 12) & s->hash_mask];
-}
-
-/* The pages that shadow frame gfn as a table. */
-static struct spage *match(const struct shadow *s, u32 i, u64 gfn)
-{
-	for (; i; i = s->pages[i].hash_next)
-		if (s->pages[i].gfn == gfn && !s->pages[i].role.direct)
-			return &s->pages[i];
-	return NULL;
-}
-
-struct spage *spage_first(const struct shadow *s, u64 gfn)
-{
-	return match(s, *bucket(s, gfn), gfn);
-}
-
-struct spage *spage_next(const struct shadow *s, const struct spage *p)
-{
-	return match(s, p->hash_next, p->gfn);
-}
-
 /* The guest's entries are 8 bytes, and a slot's each. */
 static void unmake_wide(u64 *table, const u64 *guest, u64 empty)
 {
@@ -105,8 +81,9 @@ static u8 join_unsync(struct shadow *s, u64 gfn, union role role)
 static struct spage *make(struct shadow *s, u64 gfn, union role role)
 {
 	u8 unsync = join_unsync(s, gfn, role);
-	u32 i = s->free_head, *head = bucket(s, gfn);
+	u32 i = s->free_head, *head = spage_bucket(s, gfn);
 	struct spage *p = &s->pages[i];
+	u32 retired = p->retired;
 
 	assert(i);
 	s->free_head = p->hash_next;
@@ -117,7 +94,7 @@ static struct spage *make(struct shadow *s, u64 gfn, union role role)
 	if (s->empty)
 		unmake_all(s, p);
 	/* The processor may still cache this table in its former use. */
-	if (s->stale & STALE_TABLE)
+	if (retired == s->epoch)
 		shadow_flush_all(s);
 	if (!role.direct && !unsync)
 		track_add(s->track, TRACK_SHADOW, gfn);
@@ -130,7 +107,7 @@ struct spage *spage_get(struct shadow *s, u64 gfn, union role role)
 	struct spage *p;
 	u32 i;
 
-	for (i = *bucket(s, gfn); i; i = p->hash_next) {
+	for (i = *spage_bucket(s, gfn); i; i = p->hash_next) {
 		p = &s->pages[i];
 		if (p->gfn == gfn && p->role.word == role.word) {
 			p->recent = true;
@@ -179,7 +156,7 @@ void spage_link(struct shadow *s, u32 slot, struct spage *child, u64 gva)
 
 static void unhash(struct shadow *s, struct spage *p)
 {
-	u32 *at = bucket(s, p->gfn), i = spage_index(s, p);
+	u32 *at = spage_bucket(s, p->gfn), i = spage_index(s, p);
 
 	while (*at != i)
 		at = &s->pages[*at].hash_next;
@@ -187,6 +164,20 @@ static void unhash(struct shadow *s, struct spage *p)
 }
 
 /* Nothing points to it. */
+/* Last, so that most are flushed by the time that they are used again. */
+static void put_free(struct shadow *s, struct spage *p)
+{
+	u32 i = spage_index(s, p);
+
+	p->retired = s->epoch;
+	p->hash_next = 0;
+	if (s->free_count++)
+		s->pages[s->free_tail].hash_next = i;
+	else
+		s->free_head = i;
+	s->free_tail = i;
+}
+
 static void release(struct shadow *s, struct spage *p)
 {
 	const u64 *table = spage_table(s, p);
@@ -207,10 +198,9 @@ static void release(struct shadow *s, struct spage *p)
 			track_remove(s->track, TRACK_SHADOW, p->gfn);
 	}
 	p->used = false;
-	p->hash_next = s->free_head;
-	s->free_head = spage_index(s, p);
-	s->free_count++;
-	s->stale |= STALE_TABLE;
+	put_free(s, p);
+	s->stale_table = true;
+	s->stale_large |= p->role.direct;
 	count(CNT_SHADOW_ZAPS);
 }
 
@@ -221,7 +211,7 @@ void spage_drop_entry(struct shadow *s, u32 slot)
 	unsigned level = slot_level(s, slot);
 
 	rmap_clear(s, slot);
-	s->stale |= level == 1 ? STALE_LEAF : STALE_TABLE;
+	stale_note(s, level, e);
 	if (entry_is_table(level, e) && !entry_child(s, e)->parents)
 		release(s, entry_child(s, e));
 }

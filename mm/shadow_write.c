@@ -57,22 +57,37 @@ static void unmapped(struct shadow *s, const struct spage *p, unsigned i,
 				(u64)n << level_shift(p->role.level));
 }
 
+/*
+ * Will the guest need the entry at once? Where a leaf table may go out of sync
+ * each write that comes here is dear, and so is the fault that it may spare.
+ * Where all are traced, kernels write many entries around a fault for each that
+ * is used: the one that it faulted on is worth making.
+ */
+static bool awaited(const struct shadow *s, const struct spage *p, unsigned i)
+{
+	return s->cfg.unsync || p->several || spage_gva(p, i) == s->faulted.a;
+}
+
 static void leaf_changed(struct shadow *s, struct spage *p, unsigned i, u64 now)
 {
 	u32 slot = spage_slot(s, p, i);
-	u64 was = *slot_entry(s, slot), e = 0, gfn;
+	u64 was = s->tables[slot], e = 0, gfn;
+	bool made = entry_made(s, was), wanted = made || awaited(s, p, i);
 	struct rights r;
 
-	if (switch_on(SWITCH_prefill) && leaf_decode(p, now, &r, &gfn))
+	if (!was && !s->empty && !wanted)
+		return; /* it stays as it is: by far the most */
+	if (switch_on(SWITCH_prefill) && wanted &&
+	    leaf_decode(p, now, &r, &gfn))
 		e = leaf_entry(s, leaf_flags(s, p->role, r, false), gfn);
 	if (e && e == was)
 		return;
-	if (e && entry_made(s, was) && !((was ^ e) & PTE_ADDR) && !guard_on(s)) {
+	if (e && made && !((was ^ e) & PTE_ADDR) && !guard_on(s)) {
 		*(volatile u64 *)slot_entry(s, slot) = e; /* its list stays */
-		s->stale |= STALE_LEAF;
+		stale_note(s, 1, was);
 		return;
 	}
-	if (entry_made(s, was))
+	if (made)
 		spage_drop_entry(s, slot);
 	if (e)
 		rmap_set(s, slot, e);
@@ -172,27 +187,6 @@ static inline bool must_drop(const struct spage *p, const struct traced *t)
 	return looks_like_data(p, t) || written_too_often(p);
 }
 
-/* Would one more write of this kind make it so? */
-static inline bool nearly_too_often(const struct spage *p, u32 value)
-{
-	return p->writes + 1u >= WRITES_MAX_LEVEL1 ||
-	       (!value && p->zeroes + 1u >= ZEROES_MAX);
-}
-
-/* entry_written() of a leaf table's entry. */
-static void leaf_written(struct shadow *s, struct spage *p, unsigned i,
-			 u64 before, u64 now)
-{
-	p->zeroes = now ? 0 : (u8)(p->zeroes + 1);
-	if (before != now)
-		leaf_changed(s, p, i, now);
-	if (before != now && only_flags_set(before, now))
-		return; /* a page walk's */
-	p->writes++;
-	if (before != now && (before & PTE_P))
-		unmapped(s, p, i, 1);
-}
-
 static u64 entry_at(const struct shadow *s, gpa_t gpa, bool wide)
 {
 	const u8 *at = s->gpm->base + gpa.a;
@@ -201,15 +195,36 @@ static u64 entry_at(const struct shadow *s, gpa_t gpa, bool wide)
 		      *(const volatile u32 *)at;
 }
 
-/* Is every page of the frame a leaf table, and stays in use? */
+/* entry_written() of a leaf table's entry. */
+static void leaf_written(struct shadow *s, struct spage *p, unsigned i,
+			 u64 before, u64 now)
+{
+	p->zeroes = now ? 0 : (u8)(p->zeroes + 1);
+	if (before == now)
+		return;
+	leaf_changed(s, p, i, now);
+	if (only_flags_set(before, now))
+		return; /* a page walk's */
+	p->writes++;
+	if (before & PTE_P)
+		unmapped(s, p, i, 1);
+}
+
+/* Would one more write of this kind make it too many? */
+static inline bool nearly_too_often(const struct spage *p, u32 value)
+{
+	return (p->writes + 1u >= WRITES_MAX_LEVEL1) |
+	       (!value & (p->zeroes + 1u >= ZEROES_MAX));
+}
+
+/* Is every page of the frame a leaf table like p, and stays in use? */
 static bool all_plain(const struct shadow *s, const struct spage *p, u32 value)
 {
-	unsigned format = p ? p->role.format : 0;
+	const union role which = { .level = 7, .format = 3 };
+	const union role leaf = { .level = 1, .format = p->role.format };
 
-	if (!p || guard_on(s))
-		return false;
 	for (; p; p = spage_next(s, p))
-		if (p->role.level != 1 || p->role.format != format ||
+		if (((p->role.word & which.word) ^ leaf.word) |
 		    nearly_too_often(p, value))
 			return false;
 	return true;
@@ -223,7 +238,7 @@ bool shadow_store32(struct shadow *s, gpa_t gpa, u32 value)
 	unsigned i;
 	bool wide;
 
-	if ((gpa.a & 3) || !all_plain(s, p, value))
+	if (!p || (gpa.a & 3) || guard_on(s) || !all_plain(s, p, value))
 		return false;
 	wide = p->role.format != WALK_32BIT;
 	before = entry_at(s, gpa, wide);
@@ -235,12 +250,14 @@ bool shadow_store32(struct shadow *s, gpa_t gpa, u32 value)
 	return true;
 }
 
-static bool drop_one(struct shadow *s, const struct traced *t)
+/* What one page of a leaf table has shown holds for all of them: a table that is
+ * torn down in one half would stay traced for the other half's sake. */
+static bool drop_one(struct shadow *s, const struct traced *t, bool leaf)
 {
 	struct spage *p = spage_first(s, t->gpa.a >> PAGE_SHIFT);
 
 	for (; p; p = spage_next(s, p)) {
-		if (!must_drop(p, t))
+		if (!must_drop(p, t) && !(leaf && p->role.level == 1))
 			continue;
 		if (spage_is_top(s, p))
 			continue;
@@ -283,15 +300,18 @@ void shadow_traced(void *ctx, gpa_t gpa, const void *old, unsigned size)
 {
 	struct traced t = { gpa, old, size };
 	struct shadow *s = ctx;
-	bool drop = false;
+	bool drop = false, leaf = false;
 	struct spage *p;
 
 	shadow_enter(s);
 	for (p = spage_first(s, gpa.a >> PAGE_SHIFT); p; p = spage_next(s, p)) {
 		page_written(s, p, &t);
-		drop |= must_drop(p, &t);
+		if (must_drop(p, &t)) {
+			drop = true;
+			leaf |= p->role.level == 1;
+		}
 	}
-	while (drop && drop_one(s, &t))
+	while (drop && drop_one(s, &t, leaf))
 		;
 	shadow_leave(s);
 }

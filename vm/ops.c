@@ -114,8 +114,11 @@ static void ops_mode_changed(void *ctx, unsigned what)
 	walk_mode_of(vm->v, &vm->mode);
 	if (what & MODE_CR3)
 		count(CNT_CR3_LOADS);
-	if (vm->shadow && (what & (MODE_CR3 | MODE_PAGING)))
+	if (vm->shadow && (what & (MODE_CR3 | MODE_PAGING))) {
+		vm->reloading = vm->config.engine->reloads;
 		shadow_flush(vm->shadow, &vm->mode, what & MODE_PAGING);
+		vm->reloading = false;
+	}
 	if (vm->config.engine->mode_changed)
 		vm->config.engine->mode_changed(vm->v, what);
 }

@@ -89,11 +89,19 @@ static void shadow_unmapped(void *ctx, gva_t gva, u64 size)
 		vm->config.engine->unmapped(vm->v, gva, size);
 }
 
+static void shadow_tracked(void *ctx, u64 gfn)
+{
+	struct vm *vm = ctx;
+
+	if (vm->config.engine->tracked)
+		vm->config.engine->tracked(vm->v, gfn);
+}
+
 static void shadow_tlb_flush(void *ctx, const gva_t *gva)
 {
 	struct vm *vm = ctx;
 
-	if (vm->config.engine->tlb_flush)
+	if (vm->config.engine->tlb_flush && !vm->reloading)
 		vm->config.engine->tlb_flush(vm->v, gva);
 }
 
@@ -120,6 +128,7 @@ static bool create_shadow(struct vm *vm)
 		.nx = true,
 		.kernel_nx = vm->config.root_kind == SHADOW_ROOT_4LEVEL,
 		.prefetch = switch_on(SWITCH_prefetch) ? 8 : 0,
+		.fault_flushes = vm->config.fault_flushes,
 		.unsync = vm->config.unsync,
 		.trap_bit = vm->config.trap_bit,
 		.host_pml4 = vm->config.host_pml4,
@@ -127,6 +136,7 @@ static bool create_shadow(struct vm *vm)
 		.stops = &vm->stops,
 		.tlb_flush = shadow_tlb_flush,
 		.unmapped = shadow_unmapped,
+		.tracked = shadow_tracked,
 		.ctx = vm,
 	};
 

@@ -40,6 +40,7 @@ struct vm_config {
 	enum shadow_root_kind root_kind;
 	const u64 *host_pml4; /* for 4-level shadow roots */
 	u64 trap_bit;         /* for PAE ones: mm/shadow.h */
+	bool fault_flushes;   /* by the processor: mm/shadow.h */
 	bool unsync;          /* leaf tables go out of sync: mm/shadow.h */
 	u64 cache_bytes;      /* bt's translation cache */
 	bool no_long_mode;    /* CPUID offers none, even where the engine could */
@@ -70,6 +71,7 @@ struct vm {
 	struct track track;
 	struct shadow *shadow;
 	struct board *board;
+	bool reloading;            /* the engine is about to flush the TLB */
 	struct walk_mode mode;     /* walk_mode_of(v), kept by mode changes */
 	const struct engine *last; /* engine of the last entry */
 	u64 armed;                 /* the board's deadline that was seen last */
