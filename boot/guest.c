@@ -171,6 +171,7 @@ static struct vm *create(const struct engine *engine)
 						   : SHADOW_ROOT_4LEVEL,
 		.host_pml4 = paging_host_pml4(),
 		.trap_bit = trap_bit(engine),
+		.small_pages = paging_small(),
 		.fault_flushes = engine != &vmx_engine,
 		.unsync = engine == &vmx_engine,
 		.cache_bytes = options.cache ? options.cache : DEFAULT_CACHE,

@@ -123,6 +123,20 @@ bool caps_vtx_enable(void)
 	return c->vtx == VTX_ENABLED;
 }
 
+bool caps_is_tcg(void)
+{
+	char name[13] = "";
+	struct cpuid r;
+
+	if (!(cpuid(1, 0).ecx & BIT(31)))
+		return false;
+	r = cpuid(0x40000000, 0);
+	memcpy(name, &r.ebx, 4);
+	memcpy(name + 4, &r.ecx, 4);
+	memcpy(name + 8, &r.edx, 4);
+	return !strcmp(name, "TCGTCGTCGTCG");
+}
+
 void caps_init(void)
 {
 	struct host_caps *c = &host_caps;

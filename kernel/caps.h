@@ -29,6 +29,8 @@ struct host_caps {
 extern struct host_caps host_caps;
 
 void caps_init(void);
+/* Is this QEMU's translator, by its hypervisor leaf? At any time. */
+bool caps_is_tcg(void);
 void caps_print(void);
 const char *caps_vtx_text(enum vtx_state state);
 /* Where the firmware left VT-x unlocked: enable and lock it. False: cannot. */

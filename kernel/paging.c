@@ -6,10 +6,12 @@
  */
 #include "kernel/paging.h"
 
+#include "kernel/caps.h"
 #include "kernel/host.h"
 #include "kernel/instr.h"
 #include "kernel/stacks.h"
 #include "lib/string.h"
+#include "lib/switches.h"
 #include "log.h"
 
 #define LEAF_RO (PTE_P | PTE_A | PTE_G | PTE_NX)
@@ -23,6 +25,14 @@
 
 extern const u8 image_text[], image_rodata[], image_data[], image_end[];
 
+/*
+ * QEMU 7.2's translator keeps no large page in its TLB but the span of all that
+ * it has seen: INVLPG anywhere in it, and it covers guest and monitor, drops
+ * everything. Small tables for more RAM than this would cost too much.
+ */
+#define SMALL_RAM GIB(2)
+
+static bool small;
 static u64 *pml4;
 static u64 exec_next = EXEC_BASE;
 static u64 device_next = DEVICE_BASE;
@@ -103,7 +113,7 @@ static u64 *entry_of(u64 va, unsigned level)
 
 static bool fits_large(u64 va, u64 pa, u64 bytes)
 {
-	return !((va | pa) & (LARGE - 1)) && bytes >= LARGE;
+	return !small && !((va | pa) & (LARGE - 1)) && bytes >= LARGE;
 }
 
 static bool map(u64 va, u64 pa, u64 bytes, u64 leaf)
@@ -121,6 +131,20 @@ static bool map(u64 va, u64 pa, u64 bytes, u64 leaf)
 		bytes -= size;
 	}
 	return true;
+}
+
+bool paging_small(void)
+{
+	return small;
+}
+
+static bool want_small(const struct host_memory *m)
+{
+	u64 ram = 0;
+
+	for (unsigned i = 0; i < m->ram_count; i++)
+		ram += m->ram[i].end - m->ram[i].start;
+	return switch_on(SWITCH_small) && caps_is_tcg() && ram <= SMALL_RAM;
 }
 
 static void map_or_stop(u64 va, u64 pa, u64 bytes, u64 leaf)
@@ -206,6 +230,7 @@ static void set_control_registers(void)
 
 void paging_init(const struct host_memory *m)
 {
+	small = want_small(m);
 	make_pml4();
 	map_direct(m);
 	map_image();

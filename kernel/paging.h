@@ -23,6 +23,9 @@
 /* Build and load the final tables, and set CR0 and CR4 for good. */
 void paging_init(const struct host_memory *m);
 
+/* Are large pages avoided? */
+bool paging_small(void);
+
 /*
  * The PML4. Its upper half never changes after paging_init(), so that every
  * root may share it by copy.

@@ -22,6 +22,7 @@
 	X(pieces)   /* of a REP the interpreter does but what must be */  \
 	X(reload)   /* segments loaded again, in the translation cache */ \
 	X(rdtsc)    /* RDTSC in the translation cache */                  \
+	X(small)    /* no large pages under QEMU's translator */          \
 	X(tlb)      /* the monitor keeps translations for itself */       \
 	X(prefetch) /* a hidden fault fills its neighbours */             \
 	X(prefill)  /* an entry is filled when the guest writes it */

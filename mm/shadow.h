@@ -29,6 +29,7 @@ struct shadow_config {
 	u32 pool_pages;      /* shadow pages; at least 64 */
 	bool nx;             /* the host has EFER.NXE: use bit 63 */
 	bool kernel_nx;      /* bt: supervisor leaves carry NX (D13) */
+	bool small;          /* no large entries: see kernel/paging.c */
 	u8 prefetch;         /* ready neighbours filled with a leaf; 8 is good */
 	/* A fault drops the processor's translation of its address ("Operations
 	 * that Invalidate TLBs and Paging-Structure Caches"); not told of

@@ -48,7 +48,7 @@ bool leaf_large_ok(const struct shadow *s, u64 gfn)
 {
 	const u64 *bits = (const u64 *)(s->track->bits + gfn);
 
-	if (gfn < SLOTS || gfn + SLOTS > gpm_frames(s->gpm))
+	if (s->cfg.small || gfn < SLOTS || gfn + SLOTS > gpm_frames(s->gpm))
 		return false;
 	for (unsigned i = 0; i < SLOTS / 8; i++)
 		if (bits[i])

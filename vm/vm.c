@@ -128,6 +128,7 @@ static bool create_shadow(struct vm *vm)
 		.nx = true,
 		.kernel_nx = vm->config.root_kind == SHADOW_ROOT_4LEVEL,
 		.prefetch = switch_on(SWITCH_prefetch) ? 8 : 0,
+		.small = vm->config.small_pages,
 		.fault_flushes = vm->config.fault_flushes,
 		.unsync = vm->config.unsync,
 		.trap_bit = vm->config.trap_bit,

@@ -40,6 +40,7 @@ struct vm_config {
 	enum shadow_root_kind root_kind;
 	const u64 *host_pml4; /* for 4-level shadow roots */
 	u64 trap_bit;         /* for PAE ones: mm/shadow.h */
+	bool small_pages;     /* in shadow tables: mm/shadow.h */
 	bool fault_flushes;   /* by the processor: mm/shadow.h */
 	bool unsync;          /* leaf tables go out of sync: mm/shadow.h */
 	u64 cache_bytes;      /* bt's translation cache */
