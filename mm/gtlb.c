@@ -43,8 +43,11 @@ void gtlb_note(struct gtlb *t, gva_t gva, unsigned acc, const struct walk *w)
 	t->has_global[page >> 10] |= global;
 }
 
+/* Of more than 4 GiB, an upper entry of a long-mode guest's, it is not asked. */
 static bool any_global(const struct gtlb *t, u64 first, u64 pages)
 {
+	if (pages >= BIT(32 - PAGE_SHIFT))
+		return true;
 	for (u64 area = first >> 10; area <= (first + pages - 1) >> 10; area++)
 		if (t->has_global[area % ARRAY_SIZE(t->has_global)])
 			return true;
