@@ -43,6 +43,14 @@ static inline enum bt_seg bt_mode_seg(u32 mode, enum sreg seg)
 	return (enum bt_seg)(mode >> (2 + 2 * seg) & 3);
 }
 
+/* MOV m32, r32 or imm32: how kernels write page tables. */
+static inline bool bt_is_store(const struct insn *i)
+{
+	return i->op == OP_MOV && i->opnd[0].kind == OPK_MEM &&
+	       i->opnd[0].size == 4 && i->addr_size == 4 &&
+	       (i->opnd[1].kind == OPK_REG || i->opnd[1].kind == OPK_IMM);
+}
+
 /*
  * Translated code runs for protected mode, not VM86, CPL 0-2, 32-bit CS with
  * base 0 and limit 4 GiB - 1, 32-bit SS, TF = 0, no breakpoint enabled in DR7,

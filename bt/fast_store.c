@@ -38,19 +38,12 @@ static struct store_site *site_of(const u8 *ret)
 	return &sites[(h ^ h >> 8) % SITES];
 }
 
-static bool is_store(const struct insn *i, u32 mode)
-{
-	return i->op == OP_MOV && i->opnd[0].kind == OPK_MEM &&
-	       i->opnd[0].size == 4 && i->addr_size == 4 &&
-	       (i->opnd[1].kind == OPK_REG || i->opnd[1].kind == OPK_IMM) &&
-	       bt_mode_seg(mode, i->seg) != BT_SEG_OTHER;
-}
-
 bool fast_note_store(const u8 *ret, u32 mode, const struct insn *i)
 {
 	bool by_reg = i->opnd[1].kind == OPK_REG;
 
-	if (!is_store(i, mode) || bt.env.stops->count ||
+	if (!bt_is_store(i) || bt_mode_seg(mode, i->seg) == BT_SEG_OTHER ||
+	    bt.env.stops->count ||
 	    !switch_on(SWITCH_fast) || !switch_on(SWITCH_sites))
 		return false;
 	*site_of(ret) = (struct store_site){

@@ -198,7 +198,7 @@ static const u8 *code_at(const struct vcpu *v, unsigned size)
 	if (!is_flat(&v->seg[SEG_CS]) || !(v->seg[SEG_CS].ar & AR_DB))
 		return NULL;
 	return fast_bytes((u32)v->rip, size,
-			ACC_FETCH | (v->cpl == 3 ? ACC_USER : 0));
+			  ACC_FETCH | (v->cpl == 3 ? ACC_USER : 0));
 }
 
 static void retired(struct vcpu *v)

@@ -6,17 +6,6 @@
  */
 #include "bt/xlate.h"
 
-static bool is_filtered(const struct xlate *x)
-{
-	const struct insn *i = &x->insn;
-
-	return x->req->filter && i->op == OP_MOV &&
-	       i->opnd[0].kind == OPK_MEM && i->opnd[0].size == 4 &&
-	       i->addr_size == 4 && !(i->prefixes & PFX_LOCK) &&
-	       (i->opnd[1].kind == OPK_REG || i->opnd[1].kind == OPK_IMM) &&
-	       seg_flat(x, i->seg);
-}
-
 /* r9d = the low bits of bt_filter_index(address). */
 static void gen_index(struct xlate *x, struct mem at)
 {
@@ -49,7 +38,8 @@ bool gen_filtered_store(struct xlate *x)
 	u32 clear, done;
 	struct mem at;
 
-	if (!is_filtered(x) || !guest_mem(x, &at))
+	if (!x->req->filter || !bt_is_store(&x->insn) ||
+	    !seg_flat(x, x->insn.seg) || !guest_mem(x, &at))
 		return false;
 	gen_index(x, at);
 	gen_ask(x);

@@ -37,7 +37,6 @@ static inline bool gtlb_find(const struct gtlb *t, const struct walk_mode *m,
 {
 	u32 page = (u32)gva.a >> PAGE_SHIFT;
 	const struct gtlb_entry *e = &t->entries[page % GTLB_ENTRIES];
-
 	u32 space = e->global ? t->space_global : t->space;
 
 	if ((e->page ^ page) | (~(e->allowed >> acc) & 1) | m->smap |

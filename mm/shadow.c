@@ -190,19 +190,15 @@ void stale_note(struct shadow *s, unsigned level, u64 entry)
 	s->stale_large |= level > 1;
 	if (!(entry & PTE_W))
 		return;
-	if (level > 1)
+	if (level > 1 || s->stale_count >= STALE_MAX)
 		s->stale_count = STALE_MAX + 1;
-	else if (s->stale_count < STALE_MAX)
-		s->stale_gfn[s->stale_count++] = entry_gfn(s, entry);
 	else
-		s->stale_count = STALE_MAX + 1;
+		s->stale_gfn[s->stale_count++] = entry_gfn(s, entry);
 }
 
 bool stale_writable(const struct shadow *s, u64 gfn)
 {
-	unsigned i;
-
-	for (i = 0; i < MIN(s->stale_count, STALE_MAX); i++)
+	for (unsigned i = 0; i < MIN(s->stale_count, STALE_MAX); i++)
 		if (s->stale_gfn[i] == gfn)
 			return true;
 	return s->stale_count > STALE_MAX;

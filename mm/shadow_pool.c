@@ -163,7 +163,6 @@ static void unhash(struct shadow *s, struct spage *p)
 	*at = p->hash_next;
 }
 
-/* Nothing points to it. */
 /* Last, so that most are flushed by the time that they are used again. */
 static void put_free(struct shadow *s, struct spage *p)
 {
@@ -178,6 +177,7 @@ static void put_free(struct shadow *s, struct spage *p)
 	s->free_tail = i;
 }
 
+/* Nothing points to it. */
 static void release(struct shadow *s, struct spage *p)
 {
 	const u64 *table = spage_table(s, p);

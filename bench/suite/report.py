@@ -56,7 +56,6 @@ def missed_part(run):
     for reason, rows in groups:
         for row in rows:
             yield (f"- **{row['name']}**: {number(row['value'])}, "
-                   f""
                    f"{reasons.by_how_much(row)} {number(row['target'])}")
         yield ""
         if reason:
