@@ -41,13 +41,16 @@ static struct {
 	u8 maxphyaddr;
 } offered;
 
-/* The stand-in: "GenuineIntel", family 6, everything that is offered. */
+/*
+ * The stand-in: "GenuineIntel", family 6. It has what every x86-64 processor
+ * has, and what the interpreter does by itself: code that believes it may end
+ * up on the real CPU, whichever that is. So no SSE3 or later, no POPCNT.
+ */
 static void reference_leaf(u32 leaf, u32 subleaf, struct cpuid_regs *r)
 {
 	static const struct { u32 leaf; struct cpuid_regs r; } rows[] = {
 		{ 0, { 2, 0x756e6547, 0x6c65746e, 0x49656e69 } },
-		{ 1, { 0x6b1, 8 << 8, OFFER_1_ECX | OFFER_1_ECX_64,
-		       OFFER_1_EDX } },
+		{ 1, { 0x6b1, 8 << 8, OFFER_1_ECX_64, OFFER_1_EDX } },
 		{ 2, { 0x03020101, 0, 0, 0x0c040841 } },
 		{ EXTENDED, { MAX_EXTENDED, 0, 0, 0 } },
 		{ EXTENDED + 1, { 0, 0, OFFER_EXT_ECX_64,

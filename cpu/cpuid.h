@@ -59,7 +59,7 @@ enum cpuid_feature {
 
 /*
  * Choose what is offered. Until this is called, and with a NULL host, a fixed
- * 32-bit processor of the P6 family stands in.
+ * processor of the P6 family stands in, with features that no x86-64 CPU lacks.
  */
 void cpuid_policy_init(const struct cpuid_host *host, unsigned policy);
 

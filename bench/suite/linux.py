@@ -79,8 +79,6 @@ def run(on, engine, percent, options="", workloads=True):
 # leave it time for others between two interrupts.
 SHORT_WORDS = "nokaslr cryptomgr.notests=1 noisapnp"
 SHORT_OPTIONS = "time=icount"
-# With time=icount CPUID offers SSE4 whatever the machine has, and SSE runs on it.
-SHORT_CPU = "max"
 HOST_TIME = ("tsc_guest", "tsc_monitor", "tsc_idle")
 
 
@@ -105,14 +103,13 @@ def run_short(engine):
             (GUEST / "initrd-bench.gz").read_bytes()))
         guest = Guest("linux", kernel, initrd,
                       f"{SHORT_WORDS} pentest=bench:0,poweroff", MEMORY)
-        part = run_one(guest, "qemu", engine, options, True, SHORT_CPU)
+        part = run_one(guest, "qemu", engine, options, True)
     return by_host_time(part) if options else part
 
 
-def run_one(guest, on, engine, options, workloads, cpu=None):
+def run_one(guest, on, engine, options, workloads):
     marks = "" if engine == "bare" else f"marks=on {OPTION} {options}"
-    out = run_guest(guest, engine, on, cpu=cpu, timeout=TIMEOUT,
-                    options=marks,
+    out = run_guest(guest, engine, on, timeout=TIMEOUT, options=marks,
                     dialog=[("expect", READY)] +
                     [("expect", END)] * workloads)
     log = out.log.decode(errors="replace").replace("\r", "")

@@ -350,6 +350,30 @@ static void test_cpuid(void)
 	cpuid_policy_init(NULL, CPUID_POLICY_32);
 }
 
+/* The stand-in's SSE runs on whatever x86-64 CPU there is: SSE2 is the last. */
+static void test_cpuid_stand_in(void)
+{
+	static const struct { unsigned policy; u32 ecx, ext_edx; } rows[] = {
+		{ CPUID_POLICY_32, 0, BIT(20) },
+		{ CPUID_POLICY_64, BIT(13), BIT(11) | BIT(20) | BIT(29) },
+		{ CPUID_POLICY_32 | CPUID_POLICY_GUARDS, 0, BIT(20) },
+	};
+	struct cpuid_regs r;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		cpuid_policy_init(NULL, rows[i].policy);
+		cpuid_query(0, 0, &r);
+		CHECK(r.eax == 2, "leaf %u is the last", r.eax);
+		cpuid_query(1, 0, &r);
+		CHECK(r.ecx == rows[i].ecx, "row %u: %x", i, r.ecx);
+		CHECK(r.edx == 0x0789a97d, "row %u: %x", i, r.edx);
+		cpuid_query(0x80000001, 0, &r);
+		CHECK(r.edx == rows[i].ext_edx, "row %u: %x", i, r.edx);
+		CHECK(!cpuid_has(FEAT_POPCNT));
+	}
+	cpuid_policy_init(NULL, CPUID_POLICY_32);
+}
+
 /* Leaf 7 comes with SMEP and SMAP, and holds nothing else. */
 static void test_cpuid_guards(void)
 {
@@ -455,6 +479,7 @@ int main(void)
 	test_msrs();
 	test_amd_msrs();
 	test_cpuid();
+	test_cpuid_stand_in();
 	test_cpuid_guards();
 	test_ac();
 	test_tables_and_sysenter();

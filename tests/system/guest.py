@@ -26,6 +26,10 @@ GUARDS = "-guards"
 GUARDS_ENGINES = ("interp",)
 GUARDS_MODEL = "icelake"
 GUARDS_QEMU = "qemu64,+smep,+smap"
+# Rows with time=icount, where CPUID offers the same on every machine.
+ICOUNT = "-icount"
+ICOUNT_OPTION = "time=icount"
+ICOUNT_QEMU = "qemu64,-pni,-cx16"  # as the first x86-64 processors
 WITHOUT = ("mmustress", "smcstress")  # run with each switch off
 TEXT = re.compile(rb"^\r*(begin\r?\n.*?^exit \d+\r?$)", re.M | re.S)
 SLOW = {"bochs": 4}  # times the row's timeout
@@ -40,6 +44,7 @@ class Row:
         self.where = where.split(",")
         self.append = words[6] if len(words) > 6 else ""
         self.guards = self.name.endswith(GUARDS)
+        self.icount = self.name.endswith(ICOUNT)
         self.lock = threading.Lock()
         self.bare = {}  # emulator -> text
 
@@ -60,9 +65,10 @@ class Row:
         """What the image says; fails the case when it does not end well."""
         guest = Guest("multiboot", BUILD / f"guest/tests/{self.image}.elf",
                       append=self.append, memory=self.memory)
-        options = f"{AUDIT} no={without}" if without else AUDIT
-        if self.guards and on == "qemu":
-            cpu = GUARDS_QEMU
+        options = " ".join([AUDIT, *([f"no={without}"] if without else []),
+                            *([ICOUNT_OPTION] if self.icount else [])])
+        if on == "qemu" and (self.guards or self.icount):
+            cpu = GUARDS_QEMU if self.guards else ICOUNT_QEMU
         out = run_guest(guest, engine, on, cpu=cpu, options=options,
                         timeout=self.timeout * SLOW.get(on, 1))
         log = keep_log(f"guest-{self.name}-{engine}-{cpu or on}"
