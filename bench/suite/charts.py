@@ -6,7 +6,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402
 
 from . import cost  # noqa: E402
-from .boot import SHORT, boot_ratio  # noqa: E402
+from .boot import SHORT, base_of, boot_ratio  # noqa: E402
 
 COLOURS = {"bt, bochs": "#0a3d91", "vmx, bochs": "#d9731a",
            "software, paper": "#a5c8ff", "hardware, paper": "#f5c9a4",
@@ -72,14 +72,19 @@ def nano(run, folder):
     return save(figure, folder, "nanobench")
 
 
+def beside_bare(parts):
+    """Runs whole, of which the bare machine's is there, too."""
+    return [key for key in parts if key.count("/") == 1 and
+            not key.endswith("/bare") and base_of(key) in parts]
+
+
 def linux(run, folder):
     parts = run["linux"]
-    keys = [key for key in parts if key.count("/") == 1 and
-            not key.endswith("/bare")]
+    keys = beside_bare(parts)
     names = list(parts[keys[0]]["workloads"])
 
     def ratio(key, name):
-        base = parts[key.split("/")[0] + "/bare"]
+        base = parts[base_of(key)]
         if name == "boot":
             return boot_ratio(parts[key], base)
         mine = parts[key]["workloads"].get(name)
@@ -115,13 +120,18 @@ def times(run, folder):
     return save(figure, folder, "times")
 
 
-def boot(run, folder):
-    """The kernel's landmarks, one bar a run, QEMU and Bochs apart: their
-    clocks have little in common."""
+def timelines(parts):
+    """{emulator: {run: timeline}} of the boots that are whole."""
     groups = {}
-    for key, part in run["linux"].items():
+    for key, part in parts.items():
         if part.get("timeline") and not key.endswith(SHORT):
             groups.setdefault(key.split("/")[0], {})[key] = part["timeline"]
+    return groups
+
+
+def boot(groups, folder):
+    """The kernel's landmarks, one bar a run, QEMU and Bochs apart: their
+    clocks have little in common."""
     figure, axes = pyplot.subplots(len(groups), squeeze=False,
                                    figsize=(8, 1.2 + 1.9 * len(groups)))
     names = list(dict.fromkeys(name for group in groups.values()
@@ -150,8 +160,11 @@ def draw(run, folder):
         drawn.append(programs(run, folder))
     if "bochs/bt" in run.get("nano", {}):
         drawn.append(nano(run, folder))
-    if any(key.endswith("/bt") for key in run.get("linux", {})):
-        drawn += [linux(run, folder), times(run, folder)]
-    if any(part.get("timeline") for part in run.get("linux", {}).values()):
-        drawn.append(boot(run, folder))
+    parts = run.get("linux", {})
+    if beside_bare(parts):
+        drawn.append(linux(run, folder))
+    if any(part["stats"] for part in parts.values()):
+        drawn.append(times(run, folder))
+    if timelines(parts):
+        drawn.append(boot(timelines(parts), folder))
     return drawn

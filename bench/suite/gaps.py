@@ -3,8 +3,6 @@
 and cells that a run leaves empty. A gap without a reason is a failure."""
 import re
 
-from .boot import SHORT
-
 # Runs that are not among those measured: part, run, why.
 NO_RUN = (
     ("nano", "qemu/vmx", "QEMU's software emulation has no VT-x"),
@@ -27,8 +25,6 @@ NO_CELL = (
     ("nano", r"(?!.*/long).*", "mov (to|from) CR8|syscall by SYSCALL",
      "only 64-bit code has it"),
     ("linux", r".*/cache=1M", ".*", "run for its boot alone"),
-    ("linux", rf".*/{SHORT}", ".*", "minutes each under the interpreter, "
-     "which has no part in what they measure"),
 )
 PARTS = ("nano", "linux")
 NONE = "no reason recorded"

@@ -209,18 +209,19 @@ def linux_part(run):
     if f"qemu/interp/{SHORT}" in linux:
         yield ("The interpreter's runs are short, and so are the bare "
                "machine's that they are compared with: kernel and initrd are "
-               "unpacked beforehand, the kernel's own tests are left out, "
-               "five of each. Its guest's time is the count of instructions "
+               "unpacked beforehand, the kernel's own tests and what it "
+               "prepares for tracing are left out, of each workload there is "
+               "the least. Its guest's time is the count of instructions "
                "(time=icount), since 250 interrupts a second would take all "
                "of its time; the ticks here are the machine's.")
         yield ""
     yield from gap_lines(run, "linux")
     for key, part in linux.items():
-        forks = part["workloads"].get("forkwait", {}).get("events")
-        if forks:
-            yield f"A fork + exit + wait, {key}: " + ", ".join(
-                f"{forks.get(e, 0):.1f} {e.replace('_', ' ')}"
-                for e in EVENTS if forks.get(e, 0) >= .05) + "."
+        forks = part["workloads"].get("forkwait", {}).get("events", {})
+        seen = [f"{forks[e]:.1f} {e.replace('_', ' ')}"
+                for e in EVENTS if forks.get(e, 0) >= .05]
+        if seen:
+            yield f"A fork + exit + wait, {key}: {', '.join(seen)}."
             yield ""
 
 

@@ -183,13 +183,27 @@ def linux_parsed():
     assert base_of("qemu/interp/short") == "qemu/bare/short"
 
 
+WORKLOADS = set("forkwait exec pipe mmap signals select getppid compute "
+                "compile gzip sort hackbench stress-cpu stress-switch "
+                "stress-fault stress-vm stress-fork stress-mmap".split())
+
+
+def short():
+    """What the interpreter is given has every row, though there is little of
+    it: by the bare machine, for the time."""
+    part = linux.run_short("bare")
+    rows = part["workloads"]
+    assert set(rows) == WORKLOADS, f"missing: {WORKLOADS - set(rows)}"
+    assert all(row["ticks"] > 0 and row["n"] <= 5 for row in rows.values()), \
+        rows
+    assert [name for name, _ in part["timeline"]] == \
+        [*(name for name, _ in linux.LANDMARKS), "shell"], part["timeline"]
+
+
 def workloads():
     """All of them run under bt, the compiler, gzip and hackbench included."""
     rows = linux.run("qemu", "bt", 1)["workloads"]
-    wanted = set("forkwait exec pipe mmap signals select getppid compute "
-                 "compile gzip sort hackbench stress-cpu stress-switch "
-                 "stress-fault stress-vm stress-fork stress-mmap".split())
-    assert set(rows) == wanted, f"missing: {wanted - set(rows)}"
+    assert set(rows) == WORKLOADS, f"missing: {WORKLOADS - set(rows)}"
     forks = rows["forkwait"]["events"]
     assert forks["user_entries"] >= 2 and forks["hidden_faults"] > 0, forks
 
@@ -221,6 +235,15 @@ def canned():
         "profile": {"forks": {profile.USER: 10, profile.KERNEL: 50,
                               "bt/cache.c: find": 40}},
         "size": {"image": 1 << 20}}
+
+
+def short_alone():
+    """What a run of the interpreter's part alone has."""
+    run = canned()
+    bt, bare = (run["linux"].pop(f"qemu/{name}") for name in ("bt", "bare"))
+    bt["workloads"]["forkwait"]["events"] = {"instructions_interpreted": 9.0}
+    return {"machine": run["machine"], "failed": [], "size": run["size"],
+            "linux": {"qemu/bare/short": bare, "qemu/interp/short": bt}}
 
 
 def judged():
@@ -270,6 +293,9 @@ def gaps_told():
         "bochs/bt: true page fault", "bochs/vmx/long: true page fault"]
     assert f"{reasons.NONE}: bochs/bt: true page fault is not there" in \
         reasons.unexplained({**run, "targets": []})
+    run = short_alone()
+    run["linux"]["qemu/bare/short"]["workloads"]["gzip"] = row(1.0)
+    assert gaps.missing(run) == ["qemu/interp/short: gzip"], gaps.missing(run)
 
 
 def carried_out():
@@ -332,25 +358,37 @@ def reported():
         assert text in page, f"not in the report: {text}"
 
 
-def drawn():
-    """A run's page and pictures, made again from its JSON, by the Python that
-    make bench uses."""
+def redrawn(run, pictures):
+    """Page and JSON made from a run's JSON, by the Python that make bench
+    uses; these pictures and no other are there."""
     python = "/usr/bin/python3" if pathlib.Path("/usr/bin/python3").exists() \
         else sys.executable
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        (folder / "old.json").write_text(json.dumps(canned()))
+        (folder / "old.json").write_text(json.dumps(run))
         command([python, "bench/run.py", "--redraw", folder / "old.json",
                  "-o", folder / "new"], 120)
         page = (folder / "new/report.md").read_text()
         again = json.loads((folder / "new/report.json").read_text())
-        for name in ("nanobench", "linux", "times", "boot"):
-            assert f"]({name}.svg)" in page, f"{name} is not in the page"
+        assert re.findall(r"\]\((\w+)\.svg\)", page) == pictures, page
+        for name in pictures:
             for kind in ("svg", "png"):
                 size = (folder / f"new/{name}.{kind}").stat().st_size
                 assert size > 5000, f"{name}.{kind}: {size} bytes"
+    return page, again
+
+
+def drawn():
+    """A whole run, and runs of a part."""
+    page, again = redrawn(canned(), ["nanobench", "linux", "times", "boot"])
     assert "| translator | 30.0 |" in page, "no shares of time"
     assert again["targets"] == targets.judge(canned()), again["targets"]
+    page, _ = redrawn(short_alone(), ["times"])
+    assert "| forkwait | 10.0 | 30.0 (3.00x) |" in page, page
+    assert "A fork + exit + wait" not in page, "events of which there are none"
+    alone = canned()
+    del alone["linux"]["qemu/bare"]
+    redrawn(alone, ["nanobench", "times", "boot"])
 
 
 def cases():
@@ -377,6 +415,7 @@ def cases():
         yield Case(f"bench/same/{engine}", same_again, engine)
     yield Case("bench/linux-parsed", linux_parsed)
     yield Case("bench/linux", workloads)
+    yield Case("bench/linux-short", short)
     for engine, on, form in (("bare", "qemu", ""), ("bt", "qemu", ""),
                              ("bt", "qemu", "/pae"), ("vmx", "bochs", "/pae"),
                              ("bare", "qemu", "/long"),
