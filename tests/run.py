@@ -72,12 +72,10 @@ def run_both(cases, jobs):
         run_all([case for case in cases if case.alone], 1)
 
 
-def bears(case, name):
-    """Does the case make sense with that switched off? Counts of events do
-    not, nor what has its own, nor what then takes longer than it waits."""
-    return "/no-" not in case.name and "bench/" not in case.name and \
-        not (name in linux.NEEDED and
-             case.name.startswith(("linux/", "debug/")))
+def bears(case):
+    """Does the case make sense with something switched off? Counts of events
+    do not, nor what has its own."""
+    return "/no-" not in case.name and "bench/" not in case.name
 
 
 def tells(case, long):
@@ -91,7 +89,7 @@ def run_without(names, cases, jobs):
     """The cases with each of the names switched off: (run, failed)."""
     count = failed = 0
     for name in names:
-        some = [case for case in cases if bears(case, name)]
+        some = [case for case in cases if bears(case)]
         print(f"without {name}:", flush=True)
         os.environ[MORE_OPTIONS] = f"no={name}"
         count += len(some)

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: MIT
 """A test case, and what several kinds of cases share."""
+import os
 import pathlib
+import re
 import subprocess
+
+from penumbra_lib.guest import MORE_OPTIONS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
@@ -31,6 +35,23 @@ def keep_log(name, log):
     path = LOGS / (name.replace("/", ".") + ".log")
     path.write_bytes(log)
     return path.relative_to(ROOT)
+
+
+def switched_off():
+    """Names of what run.py --without has switched off in every monitor."""
+    said = re.search(r"\bno=(\S+)", os.environ.get(MORE_OPTIONS, ""))
+    return said.group(1).split(",") if said else []
+
+
+# Times a limit, without what makes that much of a guest's speed: Linux boots
+# in two minutes without `chain`.
+SLOW_WITHOUT = {"chain": 3}
+
+
+def patience():
+    """How much longer than they are written limits are."""
+    return max([SLOW_WITHOUT.get(name, 1) for name in switched_off()],
+               default=1)
 
 
 AUDIT = "audit=1"  # the monitor checks its shadow tables in the end

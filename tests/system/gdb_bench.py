@@ -16,7 +16,7 @@ from penumbra_lib.gdb import Stub
 from penumbra_lib.guest import MIB, Guest, GuestError, guest_iso
 from penumbra_lib.machines import MACHINES
 
-from .case import AUDIT, BUILD, ROOT, keep_log
+from .case import AUDIT, BUILD, ROOT, keep_log, patience
 
 HERE = pathlib.Path(__file__).parent
 TESTS = BUILD / "guest/tests"
@@ -35,7 +35,7 @@ class Bench:
                  options="gdb-wait=1", memory="32M", cpu=None, guest=None,
                  com2=True, reboot=False):
         self.name = f"debug-{name}-{engine}-{on}"
-        self.slow = slow
+        self.slow = slow * patience()
         self.image = TESTS / f"{image}.elf" if image else None
         self.guest = guest or Guest("multiboot", self.image, append=append,
                                     memory=memory)

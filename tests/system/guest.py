@@ -8,7 +8,8 @@ import threading
 from penumbra_lib.guest import Guest
 from penumbra_lib.session import run_guest
 
-from .case import AUDIT, BUILD, ROOT, Case, check_audit, keep_log
+from .case import (AUDIT, BUILD, ROOT, Case, check_audit, keep_log,
+                   patience)
 
 ENGINES = ("interp", "bt")
 LONG_ENGINES = ("interp",)  # those that host long-mode images, besides vmx
@@ -70,7 +71,7 @@ class Row:
         if on == "qemu" and (self.guards or self.icount):
             cpu = GUARDS_QEMU if self.guards else ICOUNT_QEMU
         out = run_guest(guest, engine, on, cpu=cpu, options=options,
-                        timeout=self.timeout * SLOW.get(on, 1))
+                        timeout=self.timeout * SLOW.get(on, 1) * patience())
         log = keep_log(f"guest-{self.name}-{engine}-{cpu or on}"
                        f"{'-no-' + without if without else ''}", out.log)
         check_audit(out, engine, log)
