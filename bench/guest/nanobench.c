@@ -3,7 +3,9 @@
  * Runs every row: warm-up, a guess of its cost, then as often as fits the
  * budget of TSC ticks. Prints a table and the same as one JSON line; a monitor
  * that listens to marks prints its counts of each row in between, in order.
- * Command line: [pae] [budget=TICKS]
+ * Command line: [pae] [budget=TICKS] [n=OPERATIONS] [row=NUMBER], where n=
+ * stands for the guess, and row= is that row alone, the first being 1: two such
+ * runs differ by the one operation, which is what a profile wants.
  */
 #include "nano.h"
 
@@ -17,7 +19,7 @@ struct result { const char *name; u32 n; u64 ticks; bool skipped; };
 
 static struct result results[ROWS_MOST];
 static u32 result_count;
-static u32 budget = 20000000;
+static u32 budget = 20000000, fixed_n, only_row;
 
 u64 divide(u64 value, u32 by, u32 *rest)
 {
@@ -103,7 +105,7 @@ static void measure(const struct op *op, struct result *r)
 	} else {
 		for (u32 i = 0; i < WARM_UPS; i++)
 			run(op, WARM);
-		r->n = affordable(op);
+		r->n = fixed_n ? fixed_n : affordable(op);
 		mark(MARK_TELL); /* forgets what the warm-up added */
 		r->ticks = run(op, r->n);
 	}
@@ -113,9 +115,14 @@ static void measure(const struct op *op, struct result *r)
 /* The monitor's line, if there is one, belongs to the row begun last. */
 static void measure_all(const struct op *op)
 {
-	for (; op->name; op++) {
-		struct result *r = &results[result_count++];
+	static u32 row;
 
+	for (; op->name; op++) {
+		struct result *r;
+
+		if (++row != only_row && only_row)
+			continue;
+		r = &results[result_count++];
 		print("row: %s\n", op->name);
 		measure(op, r);
 	}
@@ -174,15 +181,22 @@ static const char *after(const char *text, const char *word)
 	return 0;
 }
 
-static void read_options(void)
+static void read_number(const char *word, u32 *value)
 {
-	const char *line = command_line(), *at = after(line, "budget=");
+	const char *at = after(command_line(), word);
 
-	machine_choose(after(line, "pae") != 0);
 	if (!at)
 		return;
-	for (budget = 0; *at >= '0' && *at <= '9'; at++)
-		budget = budget * 10 + (u32)(*at - '0');
+	for (*value = 0; *at >= '0' && *at <= '9'; at++)
+		*value = *value * 10 + (u32)(*at - '0');
+}
+
+static void read_options(void)
+{
+	machine_choose(after(command_line(), "pae") != 0);
+	read_number(" budget=", &budget);
+	read_number(" n=", &fixed_n);
+	read_number(" row=", &only_row);
 }
 
 u32 main(void);
