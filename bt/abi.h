@@ -65,7 +65,7 @@ struct bt_plain {
 	u32 iflag;
 	u32 dflag; /* DF: 0 or EFLAGS_DF; the real one follows */
 	u32 rest;  /* the BT_FLAGS_REST bits of v->rflags, in place */
-	u32 image; /* scratch */
+	u32 image; /* bt_stub_store's: the flags, as LAHF and SETO give them */
 	/*
 	 * The upper half of valid tags in the target table: a generation and
 	 * the mode, bt_tag_space(). Changing it forgets every entry at once.
@@ -153,6 +153,8 @@ static inline u64 bt_tag_space(u32 gen, u32 mode)
  *            bt_on_dispatch with v->rip = that EIP
  *   callout  v->rip is set: bt_on_callout interprets one instruction; may
  *            return right behind the call
+ *   store    as callout, of a store of r8d to the four bytes at r9d; keeps
+ *            all but r8 to r11 without a full exit
  *   interp   as callout, but never returns: the last thing in a block
  *   exit     v->rip is set: bt_on_dispatch
  *   stale    a self-checking block found other source bytes: bt_on_stale;
@@ -161,6 +163,7 @@ static inline u64 bt_tag_space(u32 gen, u32 mode)
 #define BT_STUBS(X)                                                       \
 	X(link, CALL)                                                     \
 	X(callout, CALL)                                                  \
+	X(store, CALL)                                                    \
 	X(stale, CALL)                                                    \
 	X(miss, JMP)                                                      \
 	X(interp, JMP)                                                    \
@@ -197,6 +200,18 @@ const u8 *bt_on_callout(struct vcpu *v, const u8 *ret);
 const u8 *bt_on_stale(struct vcpu *v, const u8 *ret);
 const u8 *bt_on_interp(struct vcpu *v);
 const u8 *bt_on_dispatch(struct vcpu *v);
+
+/*
+ * Do the store and go on behind it, or refuse it with nothing done: it is called
+ * out then. In v are only the registers that C may change and the EIP of the
+ * store, which a store that leaves its block has bt_on_stored() move on.
+ */
+enum bt_store { BT_STORE_DONE, BT_STORE_REFUSED, BT_STORE_LEAVES };
+enum bt_store bt_on_store(struct vcpu *v, u32 at, u32 value, const u8 *ret);
+const u8 *bt_on_stored(struct vcpu *v, const u8 *ret);
+
+/* The end of that stub: an event in it has it begin again. */
+extern const u8 bt_store_tail[], bt_store_tail_end[];
 
 /*
  * Assembly that the stubs end in; provided with the entry from C. Both find

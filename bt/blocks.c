@@ -325,8 +325,9 @@ static struct bt_block *translate(gpa_t gpa, u32 eip, u32 mode, u32 max_insns)
 		.next_page = next_page,
 		.want_callout = want_callout,
 		.want_stop = bt.env.stops->count ? want_stop : NULL,
-		.filter = switch_on(SWITCH_filter) && !bt.env.icount &&
+		.stores = switch_on(SWITCH_fast) && !bt.env.icount &&
 			  !bt.env.stops->count,
+		.filter = switch_on(SWITCH_filter),
 		.branches = switch_on(SWITCH_traces) ? BT_BLOCK_BRANCHES : 0,
 		.known = is_known,
 		.ctx = &req,

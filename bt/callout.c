@@ -62,7 +62,6 @@ struct site {
 	const u8 *ret; /* NULL: unused */
 	u32 flushes;   /* of the cache, when this was noted */
 	u32 mode;      /* of the block */
-	bool store;    /* fast_store()'s */
 	bool segment;  /* a load of a segment register: see bt/fast.h */
 	bool port;     /* IN or OUT, likewise */
 	bool steady;   /* when it has retired, modes are what they were */
@@ -101,7 +100,6 @@ static void note_site(struct site *s, const u8 *ret, u32 mode,
 {
 	*s = (struct site){
 		.ret = ret, .flushes = bt.cache->flushes, .mode = mode,
-		.store = fast_note_store(ret, mode, i),
 		.segment = switch_on(SWITCH_fast) &&
 			   fast_is_segment_load(i, mode),
 		.port = switch_on(SWITCH_fast) && fast_is_port(i, mode),
@@ -132,12 +130,6 @@ static unsigned take_off_count(struct vcpu *v, const u8 *ret)
  * modes are what they were. */
 static bool do_fast(struct vcpu *v, struct site *s, bool *steady)
 {
-	if (s->store) { /* the place may have lost its slot */
-		*steady = true;
-		return fast_store(v, s->ret) ||
-		       (fast_note_store(s->ret, s->mode, &s->insn) &&
-			fast_store(v, s->ret));
-	}
 	if (s->port) {
 		fast_port(v, &s->insn);
 	} else if (!s->segment || !fast_load_segment(v, &s->insn, steady)) {
@@ -212,14 +204,9 @@ static const u8 *call_out(struct vcpu *v, const u8 *ret)
 
 const u8 *bt_on_callout(struct vcpu *v, const u8 *ret)
 {
-	u64 start = cost_start(), generation = blocks_generation();
-	const u8 *exec = ret;
+	u64 start = cost_start();
+	const u8 *exec = call_out(v, ret);
 
-	bt.leave = LEAVE_NONE;
-	if (bt.env.icount || !fast_store(v, ret))
-		exec = call_out(v, ret);
-	else if (unlikely(blocks_generation() != generation))
-		exec = bt_on_dispatch(v);
 	count(CNT_CALLOUTS);
 	cost_end(COST_CALLOUT, start);
 	return exec;

@@ -43,12 +43,6 @@ struct meaning {
  * interpreter. */
 const struct meaning *fast_meaning(const struct vcpu *v, u16 sel);
 
-/* MOV m32, r32 or imm32 of a block of this mode (fast_store.c): is this place,
- * by what its callout returns to, one that fast_store() does from now on? */
-bool fast_note_store(const u8 *ret, u32 mode, const struct insn *i);
-/* Events are as they were, but for v->attention, which bt_resume looks at. The
- * ring is not told: it would hold nothing else. */
-bool fast_store(struct vcpu *v, const u8 *ret);
 /* Stores to this frame are about to need callouts. */
 void fast_expect_stores(u64 gfn);
 

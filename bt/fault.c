@@ -178,6 +178,9 @@ void bt_irq(struct host_frame *f)
 			f->rip = (u64)bt_leave;
 		return;
 	}
+	if (f->rip - (u64)bt_store_tail <
+	    (u64)(bt_store_tail_end - bt_store_tail))
+		f->rip = (u64)bt_store_tail;
 	if (!in_cache(f->rip))
 		return;
 	clean_flags(f);

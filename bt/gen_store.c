@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stores that kept faulting, as they are to page tables: they ask the table of
- * filters (bt/abi.h) whether their page is one of those, and are called out only
- * then. No flag is touched.
+ * Stores that kept faulting, as they are to page tables: they have a stub of
+ * their own, and ask the table of filters (bt/abi.h) whether their page is one
+ * that needs it. No flag is touched.
  */
 #include "bt/xlate.h"
 
@@ -33,20 +33,27 @@ static void gen_ask(struct xlate *x)
 	emit_rm_0f(&x->e, 0xb6, H_CX, filter);
 }
 
-bool gen_filtered_store(struct xlate *x)
+/* To bt_stub_store, with r9d = the address and r8d = the value. */
+static void gen_store_call(struct xlate *x, struct mem at)
 {
-	u32 clear, done;
-	struct mem at;
+	const struct operand *o = &x->insn.opnd[1];
 
-	if (!x->req->filter || !bt_is_store(&x->insn) ||
-	    !seg_flat(x, x->insn.seg) || !guest_mem(x, &at))
-		return false;
-	gen_index(x, at);
-	gen_ask(x);
-	clear = emit_short(&x->e, 0xe3);
-	emit_mov_wide(&x->e, H_CX, H_10);
-	gen_callout(x);
-	done = emit_short(&x->e, 0xeb);
+	at.narrow = false;
+	emit_lea(&x->e, H_9, at);
+	if (o->kind == OPK_REG)
+		emit_mov(&x->e, H_8, host_reg(o->reg));
+	else
+		emit_enc(&x->e, &(struct enc){ .opcode = 0xb8, .rm = H_8,
+					       .imm_size = 4,
+					       .imm = x->insn.imm });
+	gen_call_stub(x, BT_STUB_store);
+}
+
+/* The store by itself, where its page is not filtered. */
+static bool gen_unfiltered(struct xlate *x, u32 clear)
+{
+	u32 done = emit_short(&x->e, 0xeb);
+
 	emit_here(&x->e, clear);
 	emit_mov_wide(&x->e, H_CX, H_10);
 	if (!gen_ident(x))
@@ -55,4 +62,22 @@ bool gen_filtered_store(struct xlate *x)
 		emit_lea_wide(&x->e, H_13, mem_at(H_13, 1));
 	emit_here(&x->e, done);
 	return true;
+}
+
+bool gen_called_store(struct xlate *x)
+{
+	bool filter = x->req->filter && seg_flat(x, x->insn.seg);
+	u32 clear = 0;
+	struct mem at;
+
+	if (!x->req->stores || !bt_is_store(&x->insn) || !guest_mem(x, &at))
+		return false;
+	if (filter) {
+		gen_index(x, at);
+		gen_ask(x);
+		clear = emit_short(&x->e, 0xe3);
+		emit_mov_wide(&x->e, H_CX, H_10);
+	}
+	gen_store_call(x, at);
+	return !filter || gen_unfiltered(x, clear);
 }

@@ -6,6 +6,7 @@
 %include "bt/state.inc"
 
 extern bt_on_link, bt_on_callout, bt_on_stale, bt_on_interp, bt_on_dispatch
+extern bt_on_store, bt_on_stored
 extern bt_resume, bt_leave
 
 section .text
@@ -31,6 +32,69 @@ bt_stub_%1:
 BT_CALLED_STUB link
 BT_CALLED_STUB callout
 BT_CALLED_STUB stale
+
+; A store: C gets its address (r9d) and value (r8d), and only what C may change
+; is saved, since the block nearly always goes on. Where it does not, all is as
+; it was for one of the stubs above. rsp is odd by the return address.
+%macro BT_SAVE_CALLER_SAVED 0
+	BT_SAVE_GPR rax, eax, 0
+	BT_SAVE_GPR rcx, ecx, 1
+	BT_SAVE_GPR rdx, edx, 2
+	BT_SAVE_GPR rsi, esi, 6
+	BT_SAVE_GPR rdi, edi, 7
+	lahf
+	seto	al
+	mov	[r15 + PLAIN(BT_IMAGE)], eax
+	cld
+%endmacro
+
+%macro BT_LOAD_CALLER_SAVED 0
+	test	dword [r15 + PLAIN(BT_DFLAG)], EFLAGS_DF
+	jz	%%up
+	std
+%%up:
+	mov	eax, [r15 + PLAIN(BT_IMAGE)]
+	add	al, 7fh
+	sahf
+	mov	rax, [r15 + GPR(0)]
+	mov	rcx, [r15 + GPR(1)]
+	mov	rdx, [r15 + GPR(2)]
+	mov	rsi, [r15 + GPR(6)]
+	mov	rdi, [r15 + GPR(7)]
+	mov	r11, [r15 + PLAIN(BT_TAG_SPACE)]
+%endmacro
+
+global bt_stub_store, bt_store_tail, bt_store_tail_end
+bt_stub_store:
+	BT_SAVE_CALLER_SAVED
+	mov	rdi, r15
+	mov	esi, r9d
+	mov	edx, r8d
+	mov	rcx, [rsp]
+	sub	rsp, 8
+	call	bt_on_store
+	add	rsp, 8
+	test	eax, eax
+	jnz	store_stops
+
+; May be begun again at any instruction of it: after an event, for the test.
+bt_store_tail:
+	cmp	byte [r15 + VCPU_ATTENTION], 0
+	jne	store_leaves
+	BT_LOAD_CALLER_SAVED
+	ret
+bt_store_tail_end:
+
+store_stops:
+	cmp	eax, BT_STORE_REFUSED
+	jne	store_leaves
+	BT_LOAD_CALLER_SAVED
+	jmp	bt_stub_callout
+
+store_leaves:
+	BT_LOAD_CALLER_SAVED
+	pop	r8
+	BT_CALL_C bt_on_stored
 
 global bt_stub_interp
 bt_stub_interp:

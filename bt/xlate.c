@@ -147,10 +147,15 @@ void finish_late_exits(struct xlate *x)
 	}
 }
 
-void gen_callout(struct xlate *x)
+void gen_call_stub(struct xlate *x, enum bt_stub stub)
 {
 	emit_store_imm(&x->e, VCPU_MEM(rip), x->eip);
-	emit_rel32(&x->e, 0xe8, bt_stub_address(BT_STUB_callout));
+	emit_rel32(&x->e, 0xe8, bt_stub_address(stub));
+}
+
+void gen_callout(struct xlate *x)
+{
+	gen_call_stub(x, BT_STUB_callout);
 }
 
 void gen_interp(struct xlate *x)

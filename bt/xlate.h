@@ -93,9 +93,11 @@ void finish_late_exits(struct xlate *x);
 void gen_look_up(struct xlate *x);
 /* Callout of x->insn that returns behind itself, or leaves. */
 void gen_callout(struct xlate *x);
-/* The same for a store, but only where its page is filtered (gen_store.c); false:
- * it is none, nothing is done. */
-bool gen_filtered_store(struct xlate *x);
+/* The call of that stub, or of the store's, with the EIP that it wants. */
+void gen_call_stub(struct xlate *x, enum bt_stub stub);
+/* The same for a store, perhaps only where its page is filtered (gen_store.c);
+ * false: it is none, nothing is done. */
+bool gen_called_store(struct xlate *x);
 /* Interpret x->insn and go wherever it leads: ends the block. */
 void gen_interp(struct xlate *x);
 /* The self-check of a block of `len` source bytes; emitted before it. */

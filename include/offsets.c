@@ -26,11 +26,13 @@ void offsets(void)
 	OFFSET(BT_IFLAG, struct bt_plain, iflag);
 	OFFSET(BT_DFLAG, struct bt_plain, dflag);
 	OFFSET(BT_REST, struct bt_plain, rest);
+	OFFSET(BT_IMAGE, struct bt_plain, image);
 	OFFSET(BT_TAG_SPACE, struct bt_plain, tag_space);
 	OFFSET(BT_IND_BRANCHES, struct bt_plain, ind_branches);
 	OFFSET(BT_IND_MISSES, struct bt_plain, ind_misses);
 	VALUE(BT_COUNT_INSNS, BT_COUNT_INSNS);
 	VALUE(BT_COUNT_SHIFT, BT_COUNT_SHIFT);
+	VALUE(BT_STORE_REFUSED, BT_STORE_REFUSED);
 	VALUE(BT_FLAGS_REAL, BT_FLAGS_REAL);
 	VALUE(BT_FLAGS_REST, BT_FLAGS_REST);
 	OFFSET(FRAME_RFLAGS, struct host_frame, rflags);

@@ -219,6 +219,17 @@ const u8 *bt_on_callout(struct vcpu *v, const u8 *ret)
 	return bt_on_dispatch(v);
 }
 
+/* Blocks of this process have no such stores. */
+enum bt_store bt_on_store(struct vcpu *v, u32 at, u32 value, const u8 *ret)
+{
+	return BT_STORE_REFUSED;
+}
+
+const u8 *bt_on_stored(struct vcpu *v, const u8 *ret)
+{
+	return NULL;
+}
+
 const u8 *bt_on_interp(struct vcpu *v)
 {
 	const u8 *insn = at(v->rip);

@@ -13,6 +13,7 @@
 
 #include "bt/verify.h"
 #include "log.h"
+#include "tests/host/bt_random.h"
 
 #define CODE_BYTES MIB(1)
 #define TF 0x100
@@ -165,7 +166,8 @@ static const u8 *block_at(struct vcpu *v)
 		.avail = PAGE_SIZE - (u32)(offset & ~PAGE_MASK),
 		.self_check = sb.self_check, .count = sb.count,
 		.branches = sb.branches, .known = known,
-		.filter = sb.want_callout, .want_callout = sb.want_callout,
+		.stores = sb.stores, .filter = sb.filter,
+		.want_callout = sb.want_callout,
 		.next_page = next_page, .ctx = &req,
 	};
 	struct bt_block *b;
@@ -249,6 +251,39 @@ const u8 *bt_on_callout(struct vcpu *v, const u8 *ret)
 		v->insn_count -= b->counted && !(m->flags & BT_MAP_CALLOUT);
 		return ret;
 	}
+	bt_uncount(v, bt_block_uncounted(b, ret - 1));
+	return bt_on_dispatch(v);
+}
+
+/* Now and then it is left to the callout. */
+enum bt_store bt_on_store(struct vcpu *v, u32 at, u32 value, const u8 *ret)
+{
+	const struct bt_block *b = bt_cache_at(&sb.cache, ret - 1);
+	u32 offset = at - SB_BASE, last = offset + 3;
+
+	assert(v->rip == b->eip + bt_block_map(b, ret - 1)->guest);
+	if (last >= SB_SIZE || offset >= SB_SIZE ||
+	    sb.perm[offset >> PAGE_SHIFT] != SB_WRITE ||
+	    sb.perm[last >> PAGE_SHIFT] != SB_WRITE || rnd(4) == 0) {
+		sb.refused++;
+		return BT_STORE_REFUSED;
+	}
+	sb.callouts++;
+	sb.stored++;
+	memcpy(sb.native_mem + offset, &value, sizeof(value));
+	v->insn_count += 1;
+	v->attention = sb.event_taken && rnd(2);
+	return sb.event_taken && !v->attention ? BT_STORE_LEAVES :
+						 BT_STORE_DONE;
+}
+
+const u8 *bt_on_stored(struct vcpu *v, const u8 *ret)
+{
+	const struct bt_block *b = bt_cache_at(&sb.cache, ret - 1);
+
+	assert(sb.event_taken);
+	v->attention = 0;
+	v->rip = b->eip + bt_block_map(b, ret - 1)[1].guest;
 	bt_uncount(v, bt_block_uncounted(b, ret - 1));
 	return bt_on_dispatch(v);
 }
@@ -403,6 +438,7 @@ void sb_reset(void)
 	sb.ref_emu.ctx = sb.ref_mem;
 	sb.native_fault = sb.ref_fault = (struct sb_fault){ 0 };
 	sb.event_at = sb.steps = sb.callouts = sb.stales = sb.straddles = 0;
+	sb.stored = sb.refused = 0;
 	sb.event_taken = false;
 	sb.budget = 1000;
 	bt_cache_flush(&sb.cache);

@@ -40,10 +40,12 @@ struct sandbox {
 	u32 end;          /* EIP at which a run ends */
 	unsigned budget;  /* dispatches until a run ends anyway */
 	bool linking, self_check, count;
-	/* These are callouts, or filtered stores; NULL: none but must be. */
+	/* These are callouts; NULL: none but must be. Of them, are stores the
+	 * stub's for stores, and only where their page is filtered? */
 	bool (*want_callout)(void *ctx, u32 eip);
+	bool stores, filter;
 	u8 branches; /* Jcc that blocks run on behind */
-	unsigned callouts, stales, straddles;
+	unsigned callouts, stored, refused, stales, straddles;
 	/* Single-step: leave at the first boundary after this many host
 	 * instructions; 0: never. */
 	unsigned event_at, steps;

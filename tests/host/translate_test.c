@@ -134,12 +134,15 @@ static void test_random(unsigned cases, unsigned insns)
 		sb.self_check = n % 4 == 3;
 		sb.count = n % 4 >= 1;
 		sb.want_callout = n % 3 == 1 ? half : NULL;
+		sb.stores = n / 3 & 1;
+		sb.filter = n / 6 & 1;
 		sb.branches = (n / 4) % (BT_BLOCK_BRANCHES + 1);
 		start_random(insns);
 		run_and_compare();
 	}
 	sb.self_check = sb.count = false;
 	sb.want_callout = NULL;
+	sb.stores = sb.filter = false;
 	sb.branches = 0;
 }
 
@@ -149,12 +152,15 @@ static void test_random_events(unsigned cases, unsigned insns)
 		sb.self_check = n % 4 == 3;
 		sb.count = n % 4 >= 1;
 		sb.want_callout = n % 3 == 1 ? half : NULL;
+		sb.stores = n / 3 & 1;
+		sb.filter = n / 6 & 1;
 		sb.branches = (n / 4) % (BT_BLOCK_BRANCHES + 1);
 		start_random(insns);
 		run_with_events();
 	}
 	sb.self_check = sb.count = false;
 	sb.want_callout = NULL;
+	sb.stores = sb.filter = false;
 	sb.branches = 0;
 }
 
@@ -220,11 +226,13 @@ static void test_programs(void)
 	}
 	sb.linking = sb.self_check = sb.count = false;
 	sb.want_callout = NULL;
+	sb.stores = sb.filter = false;
 	sb.branches = 0;
 }
 
-/* Stores of all forms; one of them, and what is no store, is called out. */
-static void test_filter(void)
+/* Stores of all forms; with filters one of them, and always what is no store,
+ * is called out. */
+static void test_stores(void)
 {
 	static const struct program p = {
 		"filtered stores",
@@ -237,22 +245,32 @@ static void test_filter(void)
 		      0x41),                             /* inc ecx */
 		3,
 	};
+	unsigned done = 0, refused = 0;
 
-	for (unsigned n = 0; n < 8; n++) {
+	sb.stores = true;
+	for (unsigned n = 0; n < 64; n++) {
 		struct bt_targets *t = sb.cache.cfg.targets;
 
 		sb.linking = n & 1;
 		sb.count = n & 2;
 		sb.self_check = n & 4;
+		sb.filter = n & 8;
 		sb.want_callout = all;
 		start_program(&p, SB_CODE);
 		memset(t->filter, 0, sizeof(t->filter));
 		*bt_filter(t, SB_DATA + PAGE_SIZE) = 1;
 		run_and_compare();
-		CHECK(sb.callouts == p.callouts, "%u callouts", sb.callouts);
+		CHECK(sb.callouts == p.callouts + (sb.filter ? 0 : 4) &&
+		      sb.stored + sb.refused == (sb.filter ? 1 : 5),
+		      "%u callouts, %u of them done, %u refused", sb.callouts,
+		      sb.stored, sb.refused);
+		done += sb.stored;
+		refused += sb.refused;
 		run_with_events();
 		memset(t->filter, 0, sizeof(t->filter));
 	}
+	CHECK(done && refused, "no store was done, or none refused");
+	sb.stores = sb.filter = false;
 	sb.linking = sb.count = sb.self_check = false;
 	sb.want_callout = NULL;
 }
@@ -330,7 +348,7 @@ int main(int argc, char **argv)
 {
 	sb_init();
 	test_programs();
-	test_filter();
+	test_stores();
 	test_self_modifying();
 	test_straddling();
 	test_straddling_hole();

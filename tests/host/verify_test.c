@@ -54,7 +54,7 @@ static struct bt_block *translate(const u8 *bytes, u32 size)
 		.mode = rnd(2) ? random_mode() : 0x2aa8, .bytes = bytes,
 		.avail = size, .self_check = !rnd(4), .count = !rnd(4),
 		.want_callout = rnd(4) ? NULL : sometimes,
-		.filter = rnd(2),
+		.stores = rnd(2), .filter = rnd(2),
 	};
 	struct bt_block *b;
 
@@ -188,6 +188,7 @@ static u64 look_up(const char *name, size_t length, const u8 *next)
 	const struct name names[] = {
 		{ "link", bt_stub_link, 0 },
 		{ "callout", bt_stub_callout, 0 },
+		{ "store", bt_stub_store, 0 },
 		{ "stale", bt_stub_stale, 0 },
 		{ "miss", bt_stub_miss, 0 },
 		{ "interp", bt_stub_interp, 0 },
