@@ -16,6 +16,10 @@
 
 bool bt_wanted_elsewhere(const struct vcpu *v)
 {
+	_Static_assert(ACT_ACTIVE == 0, "what follows");
+	if (likely(!(v->attention | v->activity | v->intr | v->nmi_pending |
+		     v->db_pending)))
+		return v->insn_count >= v->insn_stop;
 	return v->attention || v->insn_count >= v->insn_stop ||
 	       v->activity != ACT_ACTIVE || emu_event_ready(v);
 }

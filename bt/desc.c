@@ -39,8 +39,10 @@ static unsigned installed_count;
 static bool table_changed; /* since bt_user_enter() last loaded all */
 static u64 ldt[LDT_ENTRIES] ALIGNED(4096);
 
-/* Host view of the page that holds the start of the guest's GDT. */
+/* Host view of the page that holds the start of the guest's GDT, which was at
+ * gdt_base then: LGDT tells nobody. NULL: to be looked up. */
 static const u8 *gdt_page;
+static u64 gdt_base;
 
 /* The segments that desc_sync() last found installed, while they still are. */
 static struct segment settled[SEG_GS + 1];
@@ -69,7 +71,7 @@ u16 desc_ldt_selector(void)
 	return SEL_NULL(bt.env.v->seg[SEG_LDTR].sel) ? 0 : HOST_LDT;
 }
 
-static const u8 *find_gdt_page(void)
+static __attribute__((noinline)) const u8 *find_gdt_page(void)
 {
 	const struct vcpu *v = bt.env.v;
 	struct pagefault pf;
@@ -79,6 +81,17 @@ static const u8 *find_gdt_page(void)
 		   &w, &pf))
 		return NULL;
 	return gpm_ptr(bt.env.gpm, GPA(w.gpa.a & PAGE_MASK));
+}
+
+static inline const u8 *gdt_start(void)
+{
+	u64 base = bt.env.v->gdtr.base;
+
+	if (unlikely(!gdt_page || gdt_base != base)) {
+		gdt_page = find_gdt_page();
+		gdt_base = base;
+	}
+	return gdt_page;
 }
 
 static bool read_table(u64 base, u32 limit, u16 sel, u64 *raw)
@@ -101,12 +114,20 @@ static bool read_gdt(u16 sel, u64 *raw)
 		return false;
 	if (at + 8 > PAGE_SIZE)
 		return read_table(v->gdtr.base, v->gdtr.limit, sel, raw);
-	if (!gdt_page)
-		gdt_page = find_gdt_page();
-	if (!gdt_page)
+	if (!gdt_start())
 		return false;
 	memcpy(raw, gdt_page + at, 8);
 	return true;
+}
+
+const void *desc_in_gdt(u16 sel)
+{
+	const struct vcpu *v = bt.env.v;
+	u32 at = (v->gdtr.base & ~PAGE_MASK) + (sel & ~7u);
+
+	if ((sel | 7u) > v->gdtr.limit || at > PAGE_SIZE - 8 || !gdt_start())
+		return NULL;
+	return gdt_page + at;
 }
 
 static bool read_raw(u16 sel, u64 *raw)
@@ -225,18 +246,28 @@ static void window_changed(unsigned i, u64 raw)
 
 struct any64 { u64 x; } PACKED;
 
-/* The usual case in few instructions, on every way to user code. */
-static bool window_same(void)
+/* The window as it stands in the guest's memory; NULL: not in one page of it. */
+static const struct any64 *window_now(void)
 {
 	const struct dtable *r = &bt.env.v->gdtr;
 	u32 offset = r->base & ~PAGE_MASK;
-	const struct any64 *now;
+
+	if (offset > PAGE_SIZE - sizeof(gdt_seen) ||
+	    r->limit < sizeof(gdt_seen) - 1)
+		return NULL;
+	if (!gdt_start())
+		return NULL;
+	return (const struct any64 *)(gdt_page + offset);
+}
+
+/* The usual case in few instructions, on every way to user code. */
+static bool window_same(void)
+{
+	const struct any64 *now = window_now();
 	u64 differ = 0;
 
-	if (!gdt_page || offset > PAGE_SIZE - sizeof(gdt_seen) ||
-	    r->limit < sizeof(gdt_seen) - 1)
+	if (!now)
 		return false;
-	now = (const struct any64 *)(gdt_page + offset);
 #pragma GCC unroll 32
 	for (unsigned i = 1; i < GDT_WINDOW; i++)
 		differ |= now[i].x ^ gdt_seen[i];
@@ -246,12 +277,14 @@ static bool window_same(void)
 /* Bring the window's entries up to date: the null entry, 0, never is one. */
 static void sync_window(void)
 {
+	const struct any64 *now = window_now();
+
 	if (window_same())
 		return;
 	for (unsigned i = 1; i < GDT_WINDOW; i++) {
-		u64 raw = 0;
+		u64 raw = now ? now[i].x : 0;
 
-		if (!read_gdt((u16)(i << 3), &raw))
+		if (!now && !read_gdt((u16)(i << 3), &raw))
 			raw = 0;
 		if (raw != gdt_seen[i])
 			window_changed(i, raw);

@@ -15,6 +15,10 @@ void desc_init(void);
 /* The guest's tables moved or were remapped: look them up again. */
 void desc_forget_tables(void);
 
+/* The 8 bytes of a GDT selector's entry, as they stand in the guest's memory;
+ * NULL: beyond the limit, or not in the page that the table begins in. */
+const void *desc_in_gdt(u16 sel);
+
 /*
  * Make the real tables hold every segment that v's registers hold, exactly.
  * NULL when one cannot be (stale hidden part, selector of ours, DPL below 3):

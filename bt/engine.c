@@ -229,7 +229,7 @@ static void poll_events(void)
 {
 	struct event ev;
 
-	if (emu_take_event(bt.env.emu, &ev))
+	if (emu_event_ready(bt.env.v) && emu_take_event(bt.env.emu, &ev))
 		deliver(&ev);
 }
 

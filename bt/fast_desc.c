@@ -6,13 +6,14 @@
  */
 #include "bt/fast.h"
 
+#include "bt/desc.h"
 #include "cpu/segment.h"
 
 #define MEANINGS 32u
 
 static struct meaning meanings[MEANINGS];
 
-static void learn(struct meaning *m, u16 sel, u64 raw)
+static __attribute__((noinline)) void learn(struct meaning *m, u16 sel, u64 raw)
 {
 	const struct desc d = { (u32)raw, (u32)(raw >> 32), GVA(0) };
 
@@ -29,21 +30,29 @@ static void learn(struct meaning *m, u16 sel, u64 raw)
 		  (m->code && (desc_type(&d) & AR_READ));
 }
 
-const struct meaning *fast_meaning(const struct vcpu *v, u16 sel)
+/* Wherever it is. */
+static const void *find(const struct vcpu *v, u16 sel)
 {
-	struct meaning *m = &meanings[(sel >> 3) % MEANINGS];
-	const u32 *p;
 	gva_t at;
-	u64 raw;
 
 	if (sel_is_null(sel) || !seg_desc_find(v, sel, &at))
 		return NULL;
-	p = (const u32 *)(const void *)fast_bytes((u32)at.a, sizeof(raw),
-						  ACC_IMPLICIT);
+	return fast_bytes((u32)at.a, sizeof(u64), ACC_IMPLICIT);
+}
+
+const struct meaning *fast_meaning(const struct vcpu *v, u16 sel)
+{
+	struct meaning *m = &meanings[(sel >> 3) % MEANINGS];
+	bool usual = !(sel & ERR_TI) && !sel_is_null(sel);
+	const u32 *p = usual ? desc_in_gdt(sel) : NULL;
+	u64 raw;
+
+	if (unlikely(!p))
+		p = find(v, sel);
 	if (!p)
 		return NULL;
 	raw = p[0] | (u64)p[1] << 32;
-	if (m->raw != raw || m->sel != (sel & ~3))
+	if (unlikely(m->raw != raw || m->sel != (sel & ~3)))
 		learn(m, sel, raw);
 	return m;
 }

@@ -129,7 +129,14 @@ bool emu_poll_events(struct emu *e);
 bool emu_take_event(struct emu *e, struct event *ev);
 
 /* Would emu_poll_events() deliver something now? */
-bool emu_event_ready(const struct vcpu *v);
+bool emu_event_due(const struct vcpu *v);
+
+/* The same; that none is even pending, as nearly always, costs one branch. */
+static inline bool emu_event_ready(const struct vcpu *v)
+{
+	return unlikely(v->intr | v->nmi_pending | v->db_pending) &&
+	       emu_event_due(v);
+}
 
 /*
  * Deliver one event through the guest's IVT, IDT or task gate. A fault during

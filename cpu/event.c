@@ -114,7 +114,7 @@ static bool intr_ready(const struct vcpu *v)
 	       v->shadow == SHADOW_NONE && !(v->hold & HOLD_INTR);
 }
 
-bool emu_event_ready(const struct vcpu *v)
+bool emu_event_due(const struct vcpu *v)
 {
 	if (v->activity == ACT_SHUTDOWN || (v->hold & HOLD_EVENTS))
 		return false;

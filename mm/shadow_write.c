@@ -217,36 +217,54 @@ static inline bool nearly_too_often(const struct spage *p, u32 value)
 	       (!value & (p->zeroes + 1u >= ZEROES_MAX));
 }
 
-/* Is every page of the frame a leaf table like p, and stays in use? */
-static bool all_plain(const struct shadow *s, const struct spage *p, u32 value)
+/*
+ * Whose entry is a word of a leaf table? False: a page of the frame is something
+ * else, or would have to be dropped. *hit: one whose it is, or NULL.
+ */
+static bool find_leaf(const struct shadow *s, struct spage *p, unsigned quadrant,
+		      u32 value, struct spage **hit, unsigned *hits)
 {
 	const union role which = { .level = 7, .format = 3 };
 	const union role leaf = { .level = 1, .format = p->role.format };
 
-	for (; p; p = spage_next(s, p))
-		if (((p->role.word & which.word) ^ leaf.word) |
-		    nearly_too_often(p, value))
+	for (; p; p = spage_next(s, p)) {
+		if ((p->role.word & which.word) ^ leaf.word)
 			return false;
+		if (p->role.quadrant != quadrant)
+			continue;
+		if (nearly_too_often(p, value))
+			return false;
+		*hit = p;
+		++*hits;
+	}
 	return true;
 }
 
 /* Nothing on this way asks for a flush, so shadow_enter() is not needed. */
 bool shadow_store32(struct shadow *s, gpa_t gpa, u32 value)
 {
-	struct spage *p = spage_first(s, gpa.a >> PAGE_SHIFT);
+	struct spage *p = spage_first(s, gpa.a >> PAGE_SHIFT), *hit = NULL;
+	unsigned word = (gpa.a & ~PAGE_MASK) / sizeof(u32), hits = 0;
+	unsigned quadrant, i;
 	u64 before, now;
-	unsigned i;
 	bool wide;
 
-	if (!p || (gpa.a & 3) || guard_on(s) || !all_plain(s, p, value))
+	if (!p || (gpa.a & 3) || guard_on(s))
 		return false;
 	wide = p->role.format != WALK_32BIT;
+	quadrant = wide ? 0 : word / SLOTS;
+	i = wide ? word / 2 : word % SLOTS;
+	if (!find_leaf(s, p, quadrant, value, &hit, &hits))
+		return false;
 	before = entry_at(s, gpa, wide);
 	*(volatile u32 *)(s->gpm->base + gpa.a) = value;
 	now = entry_at(s, gpa, wide);
-	for (; p; p = spage_next(s, p))
-		if (slots_of(p, (gpa.a & ~PAGE_MASK) >> (wide ? 3 : 2), &i))
-			leaf_written(s, p, i, before, now);
+	if (hits == 1)
+		leaf_written(s, hit, i, before, now);
+	else if (hits)
+		for (; p; p = spage_next(s, p))
+			if (p->role.quadrant == quadrant)
+				leaf_written(s, p, i, before, now);
 	return true;
 }
 

@@ -2,7 +2,8 @@
 /*
  * CPL 3: system calls by INT 80h, ports by IOPL and by the TSS bitmap, EFLAGS
  * as PUSHF, POPF and IRET leave them for every CPL, IOPL and IF; what LAR, LSL,
- * VERR and VERW tell of descriptors that no register was ever loaded from; FIP.
+ * VERR and VERW tell of descriptors that no register was ever loaded from, in
+ * one GDT and the next; FIP.
  */
 #include "guest.h"
 
@@ -119,6 +120,30 @@ static void probes(void)
 	probe(SEL_TEST | 3);
 }
 
+/* Tables that lie alike in their pages, and differ in one descriptor. */
+static void other_tables(void)
+{
+	static u64 tables[2][512] ALIGNED(4096);
+	struct { u16 limit; u32 base; } PACKED first, table;
+
+	__asm__ volatile("sgdt %0" : "=m"(first));
+	table.limit = first.limit;
+	for (u32 i = 0; i < 4; i++) {
+		u64 *to = tables[i % 2];
+
+		set_desc(SEL_TEST, 0, 0x1000 + i % 2, 0xf3, 0);
+		for (u32 n = 0; n < GDT_SLOTS; n++)
+			to[n] = gdt[n];
+		table.base = (u32)to;
+		__asm__ volatile("lgdt %0" : : "m"(table));
+		if (!i) /* whoever keeps where the table is, keeps this one */
+			WRITE_CR(3, READ_CR(3));
+		probe(SEL_TEST | 3);
+	}
+	__asm__ volatile("lgdt %0" : : "m"(first));
+	gdt[SEL_TEST >> 3] = 0;
+}
+
 /*
  * Where the kernel's last x87 instruction was: in this image, or not told, but
  * nowhere else.
@@ -164,6 +189,7 @@ static void everything(void)
 	user_flags(u_sti, "sti, iopl");
 	user_flags(u_flags, "popf, iopl");
 	probes();
+	other_tables();
 	if (command_line()[0] != 'i') /* "integer" */
 		last_x87();
 }
