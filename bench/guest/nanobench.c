@@ -168,22 +168,25 @@ static void print_json(void)
 	print("]}\n");
 }
 
-static const char *after(const char *text, const char *word)
+/* What follows the option in the command line; 0: it is not there. */
+static const char *option(const char *name)
 {
-	for (; *text; text++) {
+	const char *text = command_line();
+
+	for (char before = ' '; *text; before = *text++) {
 		u32 i = 0;
 
-		while (word[i] && text[i] == word[i])
+		while (name[i] && text[i] == name[i])
 			i++;
-		if (!word[i])
+		if (!name[i] && before == ' ')
 			return text + i;
 	}
 	return 0;
 }
 
-static void read_number(const char *word, u32 *value)
+static void read_number(const char *name, u32 *value)
 {
-	const char *at = after(command_line(), word);
+	const char *at = option(name);
 
 	if (!at)
 		return;
@@ -193,10 +196,10 @@ static void read_number(const char *word, u32 *value)
 
 static void read_options(void)
 {
-	machine_choose(after(command_line(), "pae") != 0);
-	read_number(" budget=", &budget);
-	read_number(" n=", &fixed_n);
-	read_number(" row=", &only_row);
+	machine_choose(option("pae") != 0);
+	read_number("budget=", &budget);
+	read_number("n=", &fixed_n);
+	read_number("row=", &only_row);
 }
 
 u32 main(void);

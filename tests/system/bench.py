@@ -146,7 +146,10 @@ def nano_rows(bits):
 
 def nanobench(engine, on, form):
     """Every row is there, and costs what it must: an event of its own."""
-    rows = nano.run(on, engine, form, budget=400000)
+    budget = 400000
+    rows = nano.run(on, engine, form, budget=budget)
+    cpuid = rows["cpuid"]
+    assert cpuid["n"] * cpuid["ticks"] < 20 * budget, f"not in {budget}: {cpuid}"
     missing = nano_rows(64 if form == "/long" else 32) - set(rows) - \
         {"syscall by SYSENTER"}
     assert not missing, f"not measured: {missing}"
