@@ -4,10 +4,11 @@
  * the interpreter: at random states, usual and not, either both end alike, or
  * the short way has refused and has changed nothing.
  * LINKS: lib kernel cpu mm
- * SRCS: bt/fast_trap.c bt/fast_seg.c bt/fast_desc.c bt/segments.c bt/mode.c
+ * SRCS: bt/fast_trap.c bt/fast_seg.c bt/fast_desc.c bt/desc.c bt/segments.c bt/mode.c
  */
 #include "bt/fast.h"
 #include "bt/machine.h"
+#include "kernel/gdt.h"
 #include "mm/track.h"
 #include "tests/host/machine.h"
 
@@ -18,6 +19,13 @@
 #define X(name, how) const u8 bt_stub_##name[1] = { 0xcc };
 BT_STUBS(X)
 #undef X
+
+/* Nor does user code run. */
+u64 host_gdt[GDT_ENTRIES];
+
+void gdt_set_ldt(const u64 *table, u32 limit)
+{
+}
 
 struct bt bt;
 static struct stops stops;
