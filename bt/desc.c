@@ -105,21 +105,6 @@ static bool read_table(u64 base, u32 limit, u16 sel, u64 *raw)
 			 ACC_IMPLICIT, &pf);
 }
 
-static bool read_gdt(u16 sel, u64 *raw)
-{
-	const struct vcpu *v = bt.env.v;
-	u64 at = (v->gdtr.base & ~PAGE_MASK) + (sel & ~7u);
-
-	if ((sel & ~7u) + 7 > v->gdtr.limit)
-		return false;
-	if (at + 8 > PAGE_SIZE)
-		return read_table(v->gdtr.base, v->gdtr.limit, sel, raw);
-	if (!gdt_start())
-		return false;
-	memcpy(raw, gdt_page + at, 8);
-	return true;
-}
-
 const void *desc_in_gdt(u16 sel)
 {
 	const struct vcpu *v = bt.env.v;
@@ -128,6 +113,17 @@ const void *desc_in_gdt(u16 sel)
 	if ((sel | 7u) > v->gdtr.limit || at > PAGE_SIZE - 8 || !gdt_start())
 		return NULL;
 	return gdt_page + at;
+}
+
+static bool read_gdt(u16 sel, u64 *raw)
+{
+	const struct dtable *r = &bt.env.v->gdtr;
+	const void *at = desc_in_gdt(sel);
+
+	if (!at)
+		return read_table(r->base, r->limit, sel, raw);
+	memcpy(raw, at, sizeof(*raw));
+	return true;
 }
 
 static bool read_raw(u16 sel, u64 *raw)
@@ -246,28 +242,18 @@ static void window_changed(unsigned i, u64 raw)
 
 struct any64 { u64 x; } PACKED;
 
-/* The window as it stands in the guest's memory; NULL: not in one page of it. */
-static const struct any64 *window_now(void)
-{
-	const struct dtable *r = &bt.env.v->gdtr;
-	u32 offset = r->base & ~PAGE_MASK;
-
-	if (offset > PAGE_SIZE - sizeof(gdt_seen) ||
-	    r->limit < sizeof(gdt_seen) - 1)
-		return NULL;
-	if (!gdt_start())
-		return NULL;
-	return (const struct any64 *)(gdt_page + offset);
-}
-
 /* The usual case in few instructions, on every way to user code. */
 static bool window_same(void)
 {
-	const struct any64 *now = window_now();
+	const struct dtable *r = &bt.env.v->gdtr;
+	u32 offset = r->base & ~PAGE_MASK;
+	const struct any64 *now;
 	u64 differ = 0;
 
-	if (!now)
+	if (offset > PAGE_SIZE - sizeof(gdt_seen) ||
+	    r->limit < sizeof(gdt_seen) - 1 || !gdt_start())
 		return false;
+	now = (const struct any64 *)(gdt_page + offset);
 #pragma GCC unroll 32
 	for (unsigned i = 1; i < GDT_WINDOW; i++)
 		differ |= now[i].x ^ gdt_seen[i];
@@ -277,14 +263,12 @@ static bool window_same(void)
 /* Bring the window's entries up to date: the null entry, 0, never is one. */
 static void sync_window(void)
 {
-	const struct any64 *now = window_now();
-
 	if (window_same())
 		return;
 	for (unsigned i = 1; i < GDT_WINDOW; i++) {
-		u64 raw = now ? now[i].x : 0;
+		u64 raw = 0;
 
-		if (!now && !read_gdt((u16)(i << 3), &raw))
+		if (!read_gdt((u16)(i << 3), &raw))
 			raw = 0;
 		if (raw != gdt_seen[i])
 			window_changed(i, raw);
