@@ -29,8 +29,10 @@
  *   guest memory   always with the 67h prefix
  *   vcpu           [r15 + constant], within the vcpu page
  *   nothing else   but what an indirect branch ends in: the look-up in the
- *                  target table, one fixed sequence (gen_look_up()); and the
- *                  look at a filter (gen_store.c), likewise
+ *                  target table, one fixed sequence (gen_look_up()); the look
+ *                  at a filter (gen_store.c), likewise; and STI (gen_sti()),
+ *                  whose store has v->intr in its address: 0, or INTR_WAITING
+ *                  with which it faults
  *
  * Where the guest is
  *   v->rip is stale inside translated code, except at calls of the callout,

@@ -27,25 +27,18 @@ bool gen_cli(struct xlate *x)
 }
 
 /*
- * With an interrupt waiting the interpreter does it, shadow and all; r10 keeps
- * rcx, which JRCXZ tests without touching a flag.
+ * INTR_WAITING makes the address of the store one that no page has: #GP, and
+ * the interpreter does the STI, shadow and all. verify_sti[].
  */
 bool gen_sti(struct xlate *x)
 {
-	u32 quiet, done;
+	struct mem home = byte1(PLAIN_MEM(iflag));
 
 	if (!supervisor(x))
 		return false;
-	emit_mov_wide(&x->e, H_10, H_CX);
-	emit_rm_0f(&x->e, 0xb6, H_CX, VCPU_MEM(intr));
-	quiet = emit_short(&x->e, 0xe3);
-	emit_mov_wide(&x->e, H_CX, H_10);
-	gen_callout(x);
-	done = emit_short(&x->e, 0xeb);
-	emit_here(&x->e, quiet);
-	emit_mov_wide(&x->e, H_CX, H_10);
-	emit_store_imm8(&x->e, byte1(PLAIN_MEM(iflag)), EFLAGS_IF >> 8);
-	emit_here(&x->e, done);
+	home.index = H_8;
+	emit_load_wide(&x->e, H_8, VCPU_MEM(intr));
+	emit_store_imm8(&x->e, home, EFLAGS_IF >> 8);
 	return true;
 }
 

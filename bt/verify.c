@@ -8,7 +8,7 @@
  * Of the general registers, rsp, r14 and r15 may not be named at all, except
  * that r15 + constant addresses the vcpu. No rule spans two instructions, so
  * that it does not matter where in the block execution begins; the look-up of
- * an indirect branch and the look at a filter count as one each.
+ * an indirect branch, the look at a filter and an STI count as one each.
  */
 #include "bt/verify.h"
 
@@ -439,10 +439,20 @@ static bool is_look_up(const struct pass *p, const u8 *at, const u8 *end)
 		       bt_stub_address(BT_STUB_miss);
 }
 
-static bool is_filter(const u8 *at, const u8 *end)
+static bool stands_at(const u8 *at, const u8 *end, const u8 *unit, s64 size)
 {
-	return end - at >= (s64)sizeof(verify_filter) &&
-	       !memcmp(at, verify_filter, sizeof(verify_filter));
+	return at[0] == unit[0] && end - at >= size &&
+	       !memcmp(at, unit, (u64)size);
+}
+
+/* The length of a sequence that is known to the byte, or 0. */
+static unsigned fixed_unit(const u8 *at, const u8 *end)
+{
+	if (stands_at(at, end, verify_filter, sizeof(verify_filter)))
+		return sizeof(verify_filter);
+	if (stands_at(at, end, verify_sti, sizeof(verify_sti)))
+		return sizeof(verify_sti);
+	return 0;
 }
 
 static const char *check_insns(struct pass *p)
@@ -453,6 +463,7 @@ static const char *check_insns(struct pass *p)
 
 	for (const u8 *at = start; at < end; at = i.at) {
 		const char *why;
+		unsigned unit;
 
 		if (is_look_up(p, at, end)) {
 			set_bit(p->starts, (u64)(at - start));
@@ -461,9 +472,10 @@ static const char *check_insns(struct pass *p)
 			continue;
 		}
 		open = true;
-		if (is_filter(at, end)) {
+		unit = fixed_unit(at, end);
+		if (unit) {
 			set_bit(p->starts, (u64)(at - start));
-			i.at = at + sizeof(verify_filter);
+			i.at = at + unit;
 			continue;
 		}
 		why = decode(&i, at, end);

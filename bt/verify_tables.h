@@ -263,6 +263,18 @@ static const u8 verify_filter[] = {
 					    /* movzx ecx, [r14 + r9 + 100000h] */
 };
 
+#define LE32(n) (u8)(n), (u8)((n) >> 8), (u8)((n) >> 16), (u8)((n) >> 24)
+#define STI_IFLAG                                                         \
+	(offsetof(struct vcpu, engine) + offsetof(struct bt_plain, iflag) + 1)
+
+/* STI: the interrupt flag, or a fault with INTR_WAITING in the address. */
+static const u8 verify_sti[] = {
+	0x4d, 0x8b, 0x87, LE32(offsetof(struct vcpu, intr)),
+					    /* mov r8, [r15 + intr] */
+	0x43, 0xc6, 0x84, 0x07, LE32(STI_IFLAG), 2,
+					    /* mov byte [r15 + r8 + iflag + 1], 2 */
+};
+
 enum { LOOK_UP_MISS = 25 }; /* offset of the target */
 /* clang-format on */
 
@@ -270,5 +282,10 @@ _Static_assert(BT_TARGETS == 65536 &&
 	       offsetof(struct bt_targets, exec) == 0x80000 &&
 	       offsetof(struct bt_targets, filter) == 0x100000,
 	       "verify_look_up[], verify_filter[]");
+
+/* Whatever canonical address the vcpu has, the sum is none, nor is it with
+ * five levels of paging; displacements of one byte would be other code. */
+_Static_assert(INTR_WAITING >> 57 == 1u << 5 &&
+	       offsetof(struct vcpu, intr) > 127, "verify_sti[]");
 
 #endif

@@ -134,7 +134,7 @@ bool emu_event_due(const struct vcpu *v);
 /* The same; that none is even pending, as nearly always, costs one branch. */
 static inline bool emu_event_ready(const struct vcpu *v)
 {
-	return unlikely(v->intr | v->nmi_pending | v->db_pending) &&
+	return unlikely((v->intr | v->nmi_pending | v->db_pending) != 0) &&
 	       emu_event_due(v);
 }
 

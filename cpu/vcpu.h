@@ -52,6 +52,9 @@ enum activity { ACT_ACTIVE, ACT_HALTED, ACT_SHUTDOWN };
 /* A debugger's: no event at all is delivered; no external interrupt is. */
 enum { HOLD_EVENTS = BIT(0), HOLD_INTR = BIT(1) };
 
+/* INTR is high. As part of an address it makes one that faults: gen_sti(). */
+#define INTR_WAITING (BIT(62) | 1)
+
 struct vcpu {
 	u64 gpr[GPR_COUNT];
 	u64 rip;    /* offset in CS of the next instruction */
@@ -71,10 +74,10 @@ struct vcpu {
 	u64 pat, apic_base, misc_enable;
 	u64 tsc_offset; /* guest TSC = host TSC + offset */
 
+	u64 intr;     /* 0, or INTR_WAITING: the interrupt controller's INTR */
 	u8 cpl;       /* kept equal to SS.DPL (3 in VM86, 0 in real mode) */
 	u8 shadow;    /* SHADOW_*: events held off until the next boundary */
 	u8 activity;  /* enum activity */
-	u8 intr;      /* level of the interrupt controller's INTR output */
 	u8 nmi_pending;
 	u8 nmi_blocked;
 	u8 attention; /* set from host interrupts: the run loop is wanted */

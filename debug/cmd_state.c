@@ -143,7 +143,7 @@ void cmd_irq(const struct args *a)
 	print_pic("slave", &pic->chip[1]);
 	print_timer(board_pit(vm->board));
 	console_printf("INTR %u  NMI pending %u  NMI blocked %u  IF %u  "
-		       "interrupt shadow %s\n", v->intr, v->nmi_pending,
+		       "interrupt shadow %s\n", v->intr != 0, v->nmi_pending,
 		       v->nmi_blocked, !!(v->rflags & EFLAGS_IF),
 		       shadows[v->shadow]);
 	console_printf("halted %u  debug trap pending %u  next timer in %lld "

@@ -28,7 +28,7 @@ static void board_intr(void *ctx, bool level)
 {
 	struct vm *vm = ctx;
 
-	vm->v->intr = level;
+	vm->v->intr = level ? INTR_WAITING : 0;
 }
 
 static void board_mark(void *ctx, u8 what)

@@ -331,7 +331,7 @@ static void test_double_fault(void)
 static void test_shadows(void)
 {
 	machine_reset();
-	m->v.intr = 1;
+	m->v.intr = INTR_WAITING;
 	m->vector = 0x30;
 	CHECK(!emu_poll_events(&m->e), "IF is clear");
 	CODE_IS(0xfb, 0x90);
@@ -344,7 +344,7 @@ static void test_shadows(void)
 
 	/* STI; CLI: nothing gets in. */
 	machine_reset();
-	m->v.intr = 1;
+	m->v.intr = INTR_WAITING;
 	CODE_IS(0xfb, 0xfa);
 	step();
 	step();
@@ -352,7 +352,7 @@ static void test_shadows(void)
 
 	/* STI with IF already set casts no shadow. */
 	machine_reset();
-	m->v.intr = 1;
+	m->v.intr = INTR_WAITING;
 	m->vector = 0x30;
 	m->v.rflags |= EFLAGS_IF;
 	CODE_IS(0xfb);
@@ -389,7 +389,7 @@ static void test_nmi_and_halt(void)
 	m->e.no_deliver = false;
 	CHECK(emu_step(&m->e) == EMU_HALTED && m->v.rip == CODE + 1);
 	CHECK(m->v.activity == ACT_HALTED && !emu_poll_events(&m->e));
-	m->v.intr = 1;
+	m->v.intr = INTR_WAITING;
 	m->v.nmi_pending = 1;
 	m->vector = 0x21;
 	CHECK(emu_poll_events(&m->e));

@@ -56,7 +56,7 @@ static void hostile_state(void)
 	if (vcpu_vm86(&m->v))
 		m->v.cpl = 3;
 	m->v.nmi_pending = rnd() & 1;
-	m->v.intr = rnd() & 1;
+	m->v.intr = rnd() & 1 ? INTR_WAITING : 0;
 	m->vector = rnd();
 	m->page_faults = rnd() & 1;
 }

@@ -274,7 +274,7 @@ static void test_engine(void)
 	memcpy(m->mem + CODE, "\x40\x40\xf4\x40", 4);
 	CHECK(run_engine() == EXIT_HALT && m->v.gpr[R_AX] == 2);
 	CHECK(m->v.insn_count == 3 && m->v.rip == CODE + 3);
-	m->v.intr = 1;
+	m->v.intr = INTR_WAITING;
 	m->vector = 0x40;
 	m->v.rflags |= EFLAGS_IF;
 	put8(HANDLER + 0x400, 0xf4);

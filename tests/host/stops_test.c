@@ -69,7 +69,7 @@ static void stops_before(void)
 	step();
 	CHECK(stops.due && stops.at == CODE + 1 && !m->v.gpr[R_CX] &&
 	      m->v.rip == CODE + 1 && m->v.attention, "does not stop");
-	m->v.intr = 1;
+	m->v.intr = INTR_WAITING;
 	m->v.rflags |= EFLAGS_IF;
 	CHECK(!emu_event_ready(&m->v), "an interrupt moves it away");
 	take();

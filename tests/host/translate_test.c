@@ -275,6 +275,40 @@ static void test_stores(void)
 	sb.want_callout = NULL;
 }
 
+/*
+ * With an interrupt waiting STI faults before it has changed anything, whether
+ * IF is set or not, and whatever was counted is taken back; CLI does not care.
+ */
+static void test_sti_waiting(void)
+{
+	static const struct program p = {
+		"sti with an interrupt waiting",
+		BYTES(0x40, 0xfa, 0x41, 0xfb, 0x42, 0x90), 0,
+	};
+
+	for (unsigned n = 0; n < 8; n++) {
+		sb.linking = n & 1;
+		sb.count = n & 2;
+		start_program(&p, SB_CODE);
+		rewind_native();
+		sb.native->intr = INTR_WAITING;
+		sb.event_at = n & 4 ? 1000 : 0;
+		sb_native_run();
+		CHECK(sb.native_fault.set && sb.native_fault.vector == VEC_GP,
+		      "no #GP");
+		CHECK(sb.native->rip == SB_CODE + 3 &&
+		      !(sb.native->rflags & EFLAGS_IF) &&
+		      (u32)sb.native->gpr[R_AX] == 0x01010102 &&
+		      (u32)sb.native->gpr[R_CX] == 0x02020203 &&
+		      (u32)sb.native->gpr[R_DX] == 0x03030303,
+		      "not rolled back to the STI");
+		CHECK(!sb.count || sb.native->insn_count == 3,
+		      "%llu counted", (unsigned long long)sb.native->insn_count);
+	}
+	sb.linking = sb.count = false;
+	sb.event_at = 0;
+}
+
 /* One of each kind, to be cut by a page's end at each byte. */
 static const struct program straddler = {
 	"straddling",
@@ -349,6 +383,7 @@ int main(int argc, char **argv)
 	sb_init();
 	test_programs();
 	test_stores();
+	test_sti_waiting();
 	test_self_modifying();
 	test_straddling();
 	test_straddling_hole();

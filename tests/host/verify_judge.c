@@ -379,22 +379,46 @@ static const char *const filter[] = {
 	"movzx r9d, r9w", "mov r10, rcx", "movzx ecx, byte ptr [r14+r9*1+0x100000]",
 };
 
-static u64 filter_length(const struct bt_block *b, u64 from)
+static u64 lines_length(const struct bt_block *b, u64 from,
+			const char *const *lines, unsigned count)
 {
 	char line[128] = "";
 	u64 at = from;
 	struct judged j;
 
-	for (unsigned n = 0; n < ARRAY_SIZE(filter); n++) {
+	for (unsigned n = 0; n < count; n++) {
 		if (at >= b->host_len ||
 		    !decode(&j, b->exec + at, b->host_len - at))
 			return 0;
 		print(&j, line, sizeof(line));
-		if (strcmp(line, filter[n]))
+		if (strcmp(line, lines[n]))
 			return 0;
 		at += j.insn.length;
 	}
 	return at - from;
+}
+
+/* STI: v->intr, which is 0 or makes a fault, in the address of its store. */
+static u64 sti_length(const struct bt_block *b, u64 from)
+{
+	u64 iflag = offsetof(struct vcpu, engine) +
+		    offsetof(struct bt_plain, iflag) + 1;
+	char load[64], store[64];
+	const char *const lines[] = { load, store };
+
+	snprintf(load, sizeof(load), "mov r8, [r15+0x%llX]",
+		 (unsigned long long)offsetof(struct vcpu, intr));
+	snprintf(store, sizeof(store), "mov byte ptr [r15+r8*1+0x%llX], 0x02",
+		 (unsigned long long)iflag);
+	return lines_length(b, from, lines, ARRAY_SIZE(lines));
+}
+
+/* The length of a filter or an STI. */
+static u64 unit_length(const struct bt_block *b, u64 from)
+{
+	u64 length = lines_length(b, from, filter, ARRAY_SIZE(filter));
+
+	return length ? length : sti_length(b, from);
 }
 
 /* Its length if it is here, else 0. */
@@ -414,7 +438,7 @@ static u64 look_up_length(const struct bt_block *b, u64 from)
 }
 
 /* What counts as one instruction. */
-enum { NO_UNIT, LOOK_UP, FILTER };
+enum { NO_UNIT, LOOK_UP, RUNS_ON };
 
 const char *judge_block(const struct bt_cache *c, const struct bt_block *b)
 {
@@ -427,11 +451,11 @@ const char *judge_block(const struct bt_cache *c, const struct bt_block *b)
 		starts[n] = units[n] = NO_UNIT;
 	for (; at < b->host_len; at += insns[at].insn.length) {
 		u64 looks_up = look_up_length(b, at);
-		u64 length = looks_up ? looks_up : filter_length(b, at);
+		u64 length = looks_up ? looks_up : unit_length(b, at);
 
 		if (length) {
 			starts[at] = 1;
-			units[at] = looks_up ? LOOK_UP : FILTER;
+			units[at] = looks_up ? LOOK_UP : RUNS_ON;
 			insns[at].insn.length = (u8)length;
 			continue;
 		}
@@ -445,9 +469,9 @@ const char *judge_block(const struct bt_cache *c, const struct bt_block *b)
 	for (at = 0; at < b->host_len; at += insns[at].insn.length) {
 		if (units[at] == LOOK_UP)
 			continue;
-		if (units[at] == FILTER) {
+		if (units[at] == RUNS_ON) {
 			if (at + insns[at].insn.length == b->host_len)
-				return "a filter at the end";
+				return "a filter or an STI at the end";
 			continue;
 		}
 		if (is_branch(&insns[at]))

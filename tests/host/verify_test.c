@@ -205,6 +205,7 @@ static u64 look_up(const char *name, size_t length, const u8 *next)
 		{ "cr3", NULL, offsetof(struct vcpu, cr3) },
 		{ "attention", NULL, offsetof(struct vcpu, attention) },
 		{ "iflag", NULL, PLAIN(iflag) },
+		{ "intr", NULL, offsetof(struct vcpu, intr) },
 		{ "count", NULL, offsetof(struct vcpu, insn_count) },
 		{ "tagspace", NULL, PLAIN(tag_space) },
 	};
@@ -311,6 +312,9 @@ static void test_ends(void)
 	b->host_len = 0;
 	assemble(b, "0f 84 @exit");
 	expect("jz at the end", b, "runs on");
+	b->host_len = 0;
+	assemble(b, "4d 8b 87 @intr 43 c6 84 07 @iflag+1 02");
+	expect("sti at the end", b, "runs on");
 	b->host_len = 0;
 	assemble(b, "e9 @exit 67 66 f0");
 	expect("prefixes at the end", b, "ends within");
