@@ -43,7 +43,16 @@ static void note_missed(const struct vcpu *v, u32 at, const u8 *ret)
 		blocks_forgive((u32)v->rip);
 }
 
-enum bt_store bt_on_store(struct vcpu *v, u32 at, u32 value, const u8 *ret)
+static inline void note_store(struct vcpu *v, u64 start)
+{
+	v->insn_count++;
+	count(CNT_CALLOUTS);
+	count(CNT_FAST_CALLOUTS);
+	cost_end(COST_CALLOUT, start);
+}
+
+static enum bt_store __attribute__((noinline)) store_anywhere(struct vcpu *v,
+		u32 at, u32 value, const u8 *ret)
 {
 	struct gpm *g = bt.env.gpm;
 	u64 start = cost_start(), generation = blocks_generation();
@@ -66,12 +75,39 @@ enum bt_store bt_on_store(struct vcpu *v, u32 at, u32 value, const u8 *ret)
 		    !shadow_store32(bt.env.shadow, gpa, value))
 			gpm_write32(g, gpa, value);
 	}
-	v->insn_count++;
-	count(CNT_CALLOUTS);
-	count(CNT_FAST_CALLOUTS);
-	cost_end(COST_CALLOUT, start);
+	note_store(v, start);
 	return blocks_generation() == generation ? BT_STORE_DONE :
 						   BT_STORE_LEAVES;
+}
+
+static enum bt_store __attribute__((noinline)) entry_changed(gpa_t gpa,
+		u32 before, u32 now)
+{
+	shadow_store_changed(bt.env.shadow, gpa, before, now);
+	return BT_STORE_DONE;
+}
+
+/* A table that such a store has met before, by a translation that is kept. No
+ * block can be lost by that. */
+enum bt_store bt_on_store(struct vcpu *v, u32 at, u32 value, const u8 *ret)
+{
+	struct gpm *g = bt.env.gpm;
+	enum shadow_store done;
+	u32 before;
+	gpa_t gpa;
+
+	if (unlikely(cost_timed) ||
+	    !gtlb_find(g->tlb, &bt.mode, GVA(at), ACC_WRITE, &gpa) ||
+	    track_who(g->track, gpa.a >> PAGE_SHIFT) != BIT(TRACK_SHADOW))
+		return store_anywhere(v, at, value, ret);
+	done = shadow_store_again(bt.env.shadow, gpa, value, &before);
+	if (done == SHADOW_STORE_ELSEWHERE)
+		return store_anywhere(v, at, value, ret);
+	linear_map = at - (u32)gpa.a;
+	note_store(v, 0);
+	if (done == SHADOW_STORE_CHANGED)
+		return entry_changed(gpa, before, value);
+	return BT_STORE_DONE;
 }
 
 /* What follows in the block was counted and is not due. */

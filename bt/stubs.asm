@@ -34,14 +34,14 @@ BT_CALLED_STUB callout
 BT_CALLED_STUB stale
 
 ; A store: C gets its address (r9d) and value (r8d), and only what C may change
-; is saved, since the block nearly always goes on. Where it does not, all is as
+; is saved, upper halves and all, since the block nearly always goes on. Where it does not, all is as
 ; it was for one of the stubs above. rsp is odd by the return address.
 %macro BT_SAVE_CALLER_SAVED 0
-	BT_SAVE_GPR rax, eax, 0
-	BT_SAVE_GPR rcx, ecx, 1
-	BT_SAVE_GPR rdx, edx, 2
-	BT_SAVE_GPR rsi, esi, 6
-	BT_SAVE_GPR rdi, edi, 7
+	mov	[r15 + GPR(0)], rax
+	mov	[r15 + GPR(1)], rcx
+	mov	[r15 + GPR(2)], rdx
+	mov	[r15 + GPR(6)], rsi
+	mov	[r15 + GPR(7)], rdi
 	lahf
 	seto	al
 	mov	[r15 + PLAIN(BT_IMAGE)], eax

@@ -81,5 +81,5 @@ void gtlb_drop(struct gtlb *t, u64 gva, u64 size)
 		return;
 	}
 	for (u64 page = first; page < first + pages; page++)
-		t->entries[page % GTLB_ENTRIES].allowed = 0;
+		gtlb_drop_page(t, page << PAGE_SHIFT);
 }

@@ -50,6 +50,11 @@ static inline bool gtlb_find(const struct gtlb *t, const struct walk_mode *m,
  * users is never kept as global. */
 void gtlb_note(struct gtlb *t, gva_t gva, unsigned acc, const struct walk *w);
 
+static inline void gtlb_drop_page(struct gtlb *t, u64 gva)
+{
+	t->entries[(gva >> PAGE_SHIFT) % GTLB_ENTRIES].allowed = 0;
+}
+
 void gtlb_drop(struct gtlb *t, u64 gva, u64 size);
 void gtlb_drop_local(struct gtlb *t);
 void gtlb_drop_all(struct gtlb *t);

@@ -95,6 +95,20 @@ struct link {
 	u32 next, prev; /* slots; 0: none */
 };
 
+/*
+ * Half a frame, that is 512 entries of 4 bytes, which a store has met as those
+ * of one leaf page alone, at one linear address. Forgotten when that ends: a
+ * page of the frame is made or freed, or is linked once more.
+ */
+struct leaf_memo {
+	u64 half; /* its address / 2048 */
+	struct spage *page; /* NULL: unused */
+	const u64 *table; /* the page's */
+	u64 gva; /* likewise, of entry 0 */
+};
+
+#define LEAF_MEMOS 64u
+
 #define PENDING_MAX 8u
 #define STALE_MAX   64u
 
@@ -147,6 +161,8 @@ struct shadow {
 	gva_t pending_gva[PENDING_MAX];
 
 	gva_t faulted; /* the page of the guest's last own fault */
+
+	struct leaf_memo memos[LEAF_MEMOS];
 
 	struct gtlb tlb; /* told here whatever changes a translation */
 };
@@ -249,6 +265,9 @@ void unsync_linked(struct shadow *s, const struct spage *child);
 void rmap_unmake(struct shadow *s, u32 slot, u64 guest);
 void rmap_set(struct shadow *s, u32 slot, u64 entry);
 void rmap_clear(struct shadow *s, u32 slot);
+/* spage_drop_entry() of one made entry of a leaf table, and of all. */
+void rmap_clear_leaf(struct shadow *s, struct spage *p, u32 slot);
+void rmap_clear_leaves(struct shadow *s, struct spage *p);
 void rmap_protect(void *ctx, u64 gfn);
 bool rmap_holds(struct shadow *s, u32 slot); /* for audits */
 
@@ -275,6 +294,17 @@ static inline struct spage *spage_next(const struct shadow *s,
 				       const struct spage *p)
 {
 	return spage_match(s, p->hash_next, p->gfn);
+}
+
+static inline struct leaf_memo *leaf_memo(struct shadow *s, gpa_t gpa)
+{
+	return &s->memos[(gpa.a >> 11) % LEAF_MEMOS];
+}
+
+static inline void leaf_memo_forget(struct shadow *s, u64 gfn)
+{
+	leaf_memo(s, GPA(gfn << PAGE_SHIFT))->page = NULL;
+	leaf_memo(s, GPA((gfn << PAGE_SHIFT) + 2048))->page = NULL;
 }
 
 static inline u32 spage_index(const struct shadow *s, const struct spage *p)

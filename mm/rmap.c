@@ -69,6 +69,53 @@ void rmap_clear(struct shadow *s, u32 slot)
 	live_add(s, slot, -1);
 }
 
+/* Take a leaf's slot off the list of its frame, whose head that is. */
+static inline void unlink_leaf(struct link *links, u32 slot, u32 *head)
+{
+	struct link l = links[slot];
+
+	*(l.prev ? &links[l.prev].next : head) = l.next;
+	if (l.next)
+		links[l.next].prev = l.prev;
+}
+
+void rmap_clear_leaf(struct shadow *s, struct spage *p, u32 slot)
+{
+	u64 e = s->tables[slot];
+
+	unlink_leaf(s->links, slot, &s->frame_slots[entry_gfn(s, e)]);
+	((volatile u64 *)s->tables)[slot] = s->empty;
+	p->live--;
+	stale_note(s, 1, e);
+}
+
+/* Most of what it costs to tear down a process. A leaf that is made has A. */
+__attribute__((noinline))
+void rmap_clear_leaves(struct shadow *s, struct spage *p)
+{
+	u32 first = spage_slot(s, p, 0), live = p->live;
+	u32 *heads = s->frame_slots - (s->gpm->hpa.a >> PAGE_SHIFT);
+	u64 empty = s->empty, noted = PTE_W;
+	volatile u64 *table = s->tables + first;
+	struct link *links = s->links;
+
+	for (u32 i = 0; live; i++) {
+		u64 e = table[i];
+
+		if (!(e & PTE_A))
+			continue;
+		unlink_leaf(links, first + i,
+			    &heads[(e & PTE_ADDR) >> PAGE_SHIFT]);
+		table[i] = empty;
+		live--;
+		if (e & noted) {
+			stale_note(s, 1, e);
+			noted = s->stale_count > STALE_MAX ? 0 : PTE_W;
+		}
+	}
+	p->live = 0;
+}
+
 /* Is the present slot properly on its list? */
 bool rmap_holds(struct shadow *s, u32 slot)
 {

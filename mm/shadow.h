@@ -127,6 +127,18 @@ void shadow_stops_changed(struct shadow *s);
  */
 bool shadow_store32(struct shadow *s, gpa_t gpa, u32 value);
 
+/*
+ * The same where that has been before, in fewer steps. ELSEWHERE: nothing is
+ * done. CHANGED: shadow_store_changed() is to follow at once, where shadow
+ * entry or kept translations have to change.
+ */
+enum shadow_store {
+	SHADOW_STORE_ELSEWHERE, SHADOW_STORE_DONE, SHADOW_STORE_CHANGED,
+};
+enum shadow_store shadow_store_again(struct shadow *s, gpa_t gpa, u32 value,
+				     u32 *before);
+void shadow_store_changed(struct shadow *s, gpa_t gpa, u32 before, u32 now);
+
 /* Are all not-present faults of the hardware the guest's own (trap_bit)? */
 bool shadow_traps(const struct shadow *s);
 

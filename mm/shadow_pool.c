@@ -91,6 +91,7 @@ static struct spage *make(struct shadow *s, u64 gfn, union role role)
 	*p = (struct spage){ .gfn = gfn, .role = role, .hash_next = *head,
 			     .used = true, .recent = true, .unsync = unsync };
 	*head = i;
+	leaf_memo_forget(s, gfn);
 	if (s->empty)
 		unmake_all(s, p);
 	/* The processor may still cache this table in its former use. */
@@ -128,6 +129,7 @@ static void set_several(struct shadow *s, struct spage *p)
 	if (p->several)
 		return;
 	p->several = true;
+	leaf_memo_forget(s, p->gfn);
 	if (unlikely(guard_on(s)))
 		guard_several(s, p);
 	for (unsigned i = 0; p->role.level > 1 && i < SLOTS; i++)
@@ -182,10 +184,13 @@ static void release(struct shadow *s, struct spage *p)
 {
 	const u64 *table = spage_table(s, p);
 
+	if (p->role.level == 1)
+		rmap_clear_leaves(s, p);
 	for (unsigned i = 0; p->live; i++)
 		if (entry_made(s, table[i]))
 			spage_drop_entry(s, spage_slot(s, p, i));
 	unhash(s, p);
+	leaf_memo_forget(s, p->gfn);
 	/* See gtlb_note(). What a directory led to is flushed by the guest. */
 	if (p->role.level == 1 && !p->role.u)
 		gtlb_drop_all(&s->tlb);

@@ -15,6 +15,9 @@
 #define WRITES_MAX_UPPER  16u
 #define ZEROES_MAX        3u
 
+/* What the processor ignores in an entry: a kernel's own bits. */
+#define PTE_IGNORED (BITS(11, 9))
+
 /* One write to a guest table. */
 struct traced {
 	gpa_t gpa;
@@ -63,20 +66,20 @@ static void unmapped(struct shadow *s, const struct spage *p, unsigned i,
  * Where all are traced, kernels write many entries around a fault for each that
  * is used: the one that it faulted on is worth making.
  */
-static bool awaited(const struct shadow *s, const struct spage *p, unsigned i)
+static inline bool awaited(const struct shadow *s, const struct spage *p, unsigned i)
 {
 	return s->cfg.unsync || p->several || spage_gva(p, i) == s->faulted.a;
 }
 
-static void leaf_changed(struct shadow *s, struct spage *p, unsigned i, u64 now)
+static void __attribute__((noinline)) remake_leaf(struct shadow *s,
+						  struct spage *p, unsigned i,
+						  u64 now)
 {
 	u32 slot = spage_slot(s, p, i);
 	u64 was = s->tables[slot], e = 0, gfn;
 	bool made = entry_made(s, was), wanted = made || awaited(s, p, i);
 	struct rights r;
 
-	if (!was && !s->empty && !wanted)
-		return; /* it stays as it is: by far the most */
 	if (switch_on(SWITCH_prefill) && wanted &&
 	    leaf_decode(p, now, &r, &gfn))
 		e = leaf_entry(s, leaf_flags(s, p->role, r, false), gfn);
@@ -93,6 +96,14 @@ static void leaf_changed(struct shadow *s, struct spage *p, unsigned i, u64 now)
 		rmap_set(s, slot, e);
 	else
 		rmap_unmake(s, slot, now);
+}
+
+/* By far the most stay as they are: not made, and not waited for. */
+static inline void leaf_changed(struct shadow *s, struct spage *p, unsigned i,
+				u64 now)
+{
+	if (spage_table(s, p)[i] || s->empty || awaited(s, p, i))
+		remake_leaf(s, p, i, now);
 }
 
 /* The one or two slots of a changed upper entry go. */
@@ -187,26 +198,19 @@ static inline bool must_drop(const struct spage *p, const struct traced *t)
 	return looks_like_data(p, t) || written_too_often(p);
 }
 
-static u64 entry_at(const struct shadow *s, gpa_t gpa, bool wide)
-{
-	const u8 *at = s->gpm->base + gpa.a;
-
-	return wide ? *(const volatile u64 *)(at - (gpa.a & 4)) :
-		      *(const volatile u32 *)at;
-}
-
 /* entry_written() of a leaf table's entry. */
-static void leaf_written(struct shadow *s, struct spage *p, unsigned i,
-			 u64 before, u64 now)
+static inline void leaf_written(struct shadow *s, struct spage *p, unsigned i,
+				u64 before, u64 now)
 {
-	p->zeroes = now ? 0 : (u8)(p->zeroes + 1);
-	if (before == now)
+	u64 changed = before ^ now;
+	bool flags = only_flags_set(before, now); /* a page walk's */
+
+	p->zeroes = (u8)((p->zeroes + 1u) & -(unsigned)!now);
+	p->writes = (u8)(p->writes + !flags);
+	if (!(changed & ~PTE_IGNORED))
 		return;
 	leaf_changed(s, p, i, now);
-	if (only_flags_set(before, now))
-		return; /* a page walk's */
-	p->writes++;
-	if (before & PTE_P)
+	if ((before & PTE_P) & !flags)
 		unmapped(s, p, i, 1);
 }
 
@@ -240,31 +244,114 @@ static bool find_leaf(const struct shadow *s, struct spage *p, unsigned quadrant
 	return true;
 }
 
-/* Nothing on this way asks for a flush, so shadow_enter() is not needed. */
+/* The word that a store changes, and the entry that it is in. */
+struct word {
+	gpa_t gpa;
+	bool wide; /* the entry has 8 bytes */
+};
+
+static inline unsigned slot_of(struct word w)
+{
+	return w.gpa.a >> (2 + w.wide) & (SLOTS - 1);
+}
+
+static inline u64 entry_at(const struct shadow *s, struct word w)
+{
+	const u8 *at = s->gpm->base + w.gpa.a;
+
+	return w.wide ? *(const volatile u64 *)(at - (w.gpa.a & 4)) :
+			*(const volatile u32 *)at;
+}
+
+static inline void put_word(const struct shadow *s, struct word w, u32 value)
+{
+	*(volatile u32 *)(s->gpm->base + w.gpa.a) = value;
+}
+
+/* Nothing on these ways asks for a flush, so shadow_enter() is not needed. */
+enum shadow_store shadow_store_again(struct shadow *s, gpa_t gpa, u32 value,
+				     u32 *before)
+{
+	const struct leaf_memo *m = leaf_memo(s, gpa);
+	u64 slot = gpa.a >> 2 & (SLOTS - 1);
+	struct spage *p = m->page;
+	unsigned zeroes, writes;
+	u32 changed, added;
+	volatile u32 *at;
+	u64 matters;
+
+	if (!p || (m->half ^ gpa.a >> 11) | (gpa.a & 3))
+		return SHADOW_STORE_ELSEWHERE;
+	at = (volatile u32 *)(s->gpm->base + gpa.a);
+	*before = *at;
+	changed = *before ^ value;
+	added = (changed & ~(u32)(PTE_A | PTE_D)) | (*before & ~value);
+	zeroes = (p->zeroes + 1u) & -(unsigned)!value;
+	writes = p->writes + (added != 0);
+	if ((zeroes >= ZEROES_MAX) | (writes >= WRITES_MAX_LEVEL1))
+		return SHADOW_STORE_ELSEWHERE;
+	*at = value;
+	p->zeroes = (u8)zeroes;
+	p->writes = (u8)writes;
+	matters = m->table[slot] | (*before & PTE_P) |
+		  (m->gva + (slot << PAGE_SHIFT) == s->faulted.a);
+	return (changed & ~(u32)PTE_IGNORED) && matters ?
+		       SHADOW_STORE_CHANGED :
+		       SHADOW_STORE_DONE;
+}
+
+/* No list but the frame's, and one linear address: see note_leaf(). */
+void shadow_store_changed(struct shadow *s, gpa_t gpa, u32 before, u32 now)
+{
+	const struct leaf_memo *m = leaf_memo(s, gpa);
+	unsigned i = gpa.a >> 2 & (SLOTS - 1);
+	gva_t gva = GVA(m->gva + ((u64)i << PAGE_SHIFT));
+
+	if (m->table[i] && (now & (PTE_P | PTE_A)) != (PTE_P | PTE_A))
+		rmap_clear_leaf(s, m->page, spage_slot(s, m->page, i));
+	else
+		leaf_changed(s, m->page, i, now);
+	if (!(before & PTE_P) || only_flags_set(before, now))
+		return;
+	gtlb_drop_page(&s->tlb, gva.a);
+	if (s->cfg.unmapped)
+		s->cfg.unmapped(s->cfg.ctx, gva, PAGE_SIZE);
+}
+
+/* May the page that alone has the entry be remembered? Not where there is more
+ * to ask. */
+static void note_leaf(struct shadow *s, gpa_t gpa, struct spage *p)
+{
+	if (s->empty || s->cfg.unsync || p->several || !p->linked ||
+	    p->role.format != WALK_32BIT)
+		return;
+	*leaf_memo(s, gpa) = (struct leaf_memo){
+		.half = gpa.a >> 11, .page = p, .table = spage_table(s, p),
+		.gva = spage_gva(p, 0),
+	};
+}
+
 bool shadow_store32(struct shadow *s, gpa_t gpa, u32 value)
 {
 	struct spage *p = spage_first(s, gpa.a >> PAGE_SHIFT), *hit = NULL;
-	unsigned word = (gpa.a & ~PAGE_MASK) / sizeof(u32), hits = 0;
-	unsigned quadrant, i;
+	unsigned quadrant, hits = 0;
+	struct word w = { .gpa = gpa };
 	u64 before, now;
-	bool wide;
 
 	if (!p || (gpa.a & 3) || guard_on(s))
 		return false;
-	wide = p->role.format != WALK_32BIT;
-	quadrant = wide ? 0 : word / SLOTS;
-	i = wide ? word / 2 : word % SLOTS;
+	w.wide = p->role.format != WALK_32BIT;
+	quadrant = w.wide ? 0 : gpa.a >> 11 & 1;
 	if (!find_leaf(s, p, quadrant, value, &hit, &hits))
 		return false;
-	before = entry_at(s, gpa, wide);
-	*(volatile u32 *)(s->gpm->base + gpa.a) = value;
-	now = entry_at(s, gpa, wide);
 	if (hits == 1)
-		leaf_written(s, hit, i, before, now);
-	else if (hits)
-		for (; p; p = spage_next(s, p))
-			if (p->role.quadrant == quadrant)
-				leaf_written(s, p, i, before, now);
+		note_leaf(s, gpa, hit);
+	before = entry_at(s, w);
+	put_word(s, w, value);
+	now = entry_at(s, w);
+	for (; p; p = spage_next(s, p))
+		if (p->role.quadrant == quadrant)
+			leaf_written(s, p, slot_of(w), before, now);
 	return true;
 }
 

@@ -130,6 +130,17 @@ static u64 pick_table(struct world *w)
 	return (TABLE_AT + rnd(w) % w->tables) << PAGE_SHIFT;
 }
 
+static bool store_again(struct world *w, gpa_t at, u32 value)
+{
+	enum shadow_store done;
+	u32 before;
+
+	done = shadow_store_again(w->s, at, value, &before);
+	if (done == SHADOW_STORE_CHANGED)
+		shadow_store_changed(w->s, at, before, value);
+	return done != SHADOW_STORE_ELSEWHERE;
+}
+
 /* The guest's store to a table, by a mapping of its own. */
 static void store(struct world *w, gpa_t at, const void *bytes, unsigned size)
 {
@@ -144,6 +155,10 @@ static void store(struct world *w, gpa_t at, const void *bytes, unsigned size)
 	if (size == 4 && track_who(&w->t, gfn) == BIT(TRACK_SHADOW) &&
 	    chance(w, 50)) {
 		memcpy(&value, bytes, 4);
+		if (store_again(w, at, value)) {
+			w->stored_again++;
+			return;
+		}
 		if (shadow_store32(w->s, at, value)) {
 			w->stored++;
 			return;
@@ -152,9 +167,20 @@ static void store(struct world *w, gpa_t at, const void *bytes, unsigned size)
 	gpm_write(&w->g, at, bytes, size);
 }
 
+/* Now and then in steps, as kernels change flags one by one: the later ones
+ * meet a table that was met just before. */
 static void put_entry(struct world *w, u64 at, u64 e)
 {
-	store(w, GPA(at), &e, is_wide(w) ? 8 : 4);
+	unsigned size = is_wide(w) ? 8 : 4;
+	u64 step;
+
+	for (unsigned n = is_wide(w) ? 0 : rnd(w) % 4; n; n--) {
+		step = e ^ BIT(rnd(w) % 12);
+		if (chance(w, 20))
+			step = 0;
+		store(w, GPA(at), &step, size);
+	}
+	store(w, GPA(at), &e, size);
 }
 
 /* Four levels: tables down to the directory, where they are missing. */

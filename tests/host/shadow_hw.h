@@ -49,7 +49,8 @@ struct world {
 	struct stop stop_list[6];
 	enum shadow_root_kind kind;
 	u64 seed;
-	unsigned long filled, traced, mmio, guest, hits, stored;
+	unsigned long filled, traced, mmio, guest, hits, stored,
+		stored_again;
 };
 
 static u64 rnd(struct world *w)

@@ -204,9 +204,9 @@ static void run(u64 seed, unsigned steps)
 	}
 	if (getenv("SHADOW_TEST_VERBOSE"))
 		printf("seed %llu: %lu filled %lu traced %lu mmio %lu guest "
-		       "%lu hits, %lu stored\n", (unsigned long long)seed,
+		       "%lu hits, %lu stored, %lu again\n", (unsigned long long)seed,
 		       w->filled, w->traced, w->mmio, w->guest, w->hits,
-		       w->stored);
+		       w->stored, w->stored_again);
 	world_end(w);
 	free(w);
 }
