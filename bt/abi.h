@@ -157,6 +157,7 @@ static inline u64 bt_tag_space(u32 gen, u32 mode)
  *            return right behind the call
  *   store    as callout, of a store of r8d to the four bytes at r9d; keeps
  *            all but r8 to r11 without a full exit
+ *   port     as callout, of an IN or OUT at CPL 0; keeps likewise
  *   interp   as callout, but never returns: the last thing in a block
  *   exit     v->rip is set: bt_on_dispatch
  *   stale    a self-checking block found other source bytes: bt_on_stale;
@@ -166,6 +167,7 @@ static inline u64 bt_tag_space(u32 gen, u32 mode)
 	X(link, CALL)                                                     \
 	X(callout, CALL)                                                  \
 	X(store, CALL)                                                    \
+	X(port, CALL)                                                     \
 	X(stale, CALL)                                                    \
 	X(miss, JMP)                                                      \
 	X(interp, JMP)                                                    \
@@ -211,6 +213,8 @@ const u8 *bt_on_dispatch(struct vcpu *v);
 enum bt_store { BT_STORE_DONE, BT_STORE_REFUSED, BT_STORE_LEAVES };
 enum bt_store bt_on_store(struct vcpu *v, u32 at, u32 value, const u8 *ret);
 const u8 *bt_on_stored(struct vcpu *v, const u8 *ret);
+/* The same of a port. EAX and EDX are in v, and what has been counted so far. */
+enum bt_store bt_on_port(struct vcpu *v, const u8 *ret);
 
 /* The end of that stub: an event in it has it begin again. */
 extern const u8 bt_store_tail[], bt_store_tail_end[];

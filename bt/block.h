@@ -293,7 +293,7 @@ struct bt_xlate_req {
 	const u8 *(*next_page)(void *ctx, gpa_t *gpa);
 	/* May be NULL. True: make the instruction at eip a callout. */
 	bool (*want_callout)(void *ctx, u32 eip);
-	bool stores; /* and if it is such a store, by the stub for stores */
+	bool stores; /* and if it is such a store, or a port, by its own stub */
 	bool filter; /* but only where its page is filtered */
 	/* Run on behind so many Jcc, up to BT_BLOCK_BRANCHES, but not into an
 	 * address of which `known` (may be NULL) says that it has a block. */

@@ -68,6 +68,7 @@ struct site {
 	u32 mode;      /* of the block */
 	bool segment;  /* a load of a segment register: see bt/fast.h */
 	bool port;     /* IN or OUT, likewise */
+	bool at_once;  /* which has nothing more to be asked: port_again() */
 	bool steady;   /* when it has retired, modes are what they were */
 	struct insn insn;
 };
@@ -102,11 +103,15 @@ static bool is_steady(enum op op)
 static void note_site(struct site *s, const u8 *ret, u32 mode,
 		      const struct insn *i)
 {
+	bool port = switch_on(SWITCH_fast) && fast_is_port(i, mode);
+
 	*s = (struct site){
 		.ret = ret, .flushes = bt.cache->flushes, .mode = mode,
 		.segment = switch_on(SWITCH_fast) &&
 			   fast_is_segment_load(i, mode),
-		.port = switch_on(SWITCH_fast) && fast_is_port(i, mode),
+		.port = port,
+		.at_once = port && !bt.env.icount && !bt.env.stops->count &&
+			   switch_on(SWITCH_sites),
 		.steady = is_steady(i->op),
 		.insn = *i,
 	};
@@ -204,6 +209,42 @@ static const u8 *call_out(struct vcpu *v, const u8 *ret)
 		return ret;
 	}
 	return bt_can_translate(v) ? blocks_find(v) : NULL;
+}
+
+/*
+ * Is the place known for an IN or OUT? Exact counts and stops are not asked
+ * for: the one never changes, the other flushes the cache.
+ */
+static inline bool port_again(const struct site *s, const u8 *ret)
+{
+	return likely(!(((uintptr_t)s->ret ^ (uintptr_t)ret) |
+			(s->flushes ^ bt.cache->flushes) | !s->at_once |
+			cost_timed));
+}
+
+static void port_once_more(struct vcpu *v, const struct site *s)
+{
+	fast_port(v, &s->insn);
+	v->insn_count++;
+	count(CNT_FAST_CALLOUTS);
+	count(CNT_CALLOUTS);
+	cost_end(COST_CALLOUT, 0);
+}
+
+/* Of the ticks of a timer, most callouts are ports. The EFLAGS that say whether
+ * an event can be taken are not in v: any that waits leaves. */
+enum bt_store bt_on_port(struct vcpu *v, const u8 *ret)
+{
+	const struct site *s = site_slot(ret);
+	u64 generation = blocks_generation();
+
+	if (!port_again(s, ret))
+		return BT_STORE_REFUSED;
+	port_once_more(v, s);
+	return (v->intr | v->nmi_pending | v->db_pending | v->activity) ||
+			       blocks_generation() != generation ?
+		       BT_STORE_LEAVES :
+		       BT_STORE_DONE;
 }
 
 const u8 *bt_on_callout(struct vcpu *v, const u8 *ret)

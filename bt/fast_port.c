@@ -16,10 +16,11 @@ void fast_port(struct vcpu *v, const struct insn *i)
 	const struct emu *e = bt.env.emu;
 	unsigned size = i->opcode & 1 ? MIN(i->op_size, 4u) : 1;
 	u16 port = i->opcode & 8 ? (u16)v->gpr[R_DX] : (u8)i->imm;
+	u64 mask = emu_size_mask(size), kept = size == 4 ? 0 : ~mask;
 
 	if (i->op == OP_IN)
-		emu_gpr_write(v, R_AX, size, e->ops->in(e->ctx, port, size));
+		v->gpr[R_AX] = (v->gpr[R_AX] & kept) |
+			       (e->ops->in(e->ctx, port, size) & mask);
 	else
-		e->ops->out(e->ctx, port, size,
-			    (u32)(v->gpr[R_AX] & emu_size_mask(size)));
+		e->ops->out(e->ctx, port, size, (u32)(v->gpr[R_AX] & mask));
 }

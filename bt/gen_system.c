@@ -233,6 +233,16 @@ bool gen_mov_sreg(struct xlate *x)
 	return true;
 }
 
+/* Neither IOPL nor a permission map stops CPL 0. */
+bool gen_called_port(struct xlate *x)
+{
+	if (!x->req->stores || !supervisor(x) ||
+	    (x->insn.op != OP_IN && x->insn.op != OP_OUT))
+		return false;
+	gen_call_stub(x, BT_STUB_port);
+	return true;
+}
+
 /* Where the guest's TSC is the host's. CR4.TSD means nothing to CPL 0. */
 bool gen_rdtsc(struct xlate *x)
 {

@@ -6,7 +6,7 @@
 %include "bt/state.inc"
 
 extern bt_on_link, bt_on_callout, bt_on_stale, bt_on_interp, bt_on_dispatch
-extern bt_on_store, bt_on_stored
+extern bt_on_store, bt_on_stored, bt_on_port
 extern bt_resume, bt_leave
 
 section .text
@@ -84,6 +84,20 @@ bt_store_tail:
 	BT_LOAD_CALLER_SAVED
 	ret
 bt_store_tail_end:
+
+; A port, likewise: bt_on_port finds at the place what it has to do.
+global bt_stub_port
+bt_stub_port:
+	BT_SAVE_CALLER_SAVED
+	BT_SAVE_COUNTS
+	xor	r13d, r13d
+	mov	rdi, r15
+	mov	rsi, [rsp]
+	sub	rsp, 8
+	call	bt_on_port
+	add	rsp, 8
+	test	eax, eax
+	jz	bt_store_tail
 
 store_stops:
 	cmp	eax, BT_STORE_REFUSED

@@ -164,7 +164,7 @@ static void translate_one(struct xlate *x, bool inhibited)
 		m->flags |= BT_MAP_CALLOUT;
 		if (rule->ends || (x->insn.attrs & ATTR_BRANCH))
 			gen_interp(x);
-		else if (!gen_called_store(x))
+		else if (!gen_called_store(x) && !gen_called_port(x))
 			gen_callout(x);
 	}
 	x->segment += in_cache;

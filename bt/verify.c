@@ -404,7 +404,8 @@ static const char *check_branch(struct pass *p, const struct vinsn *i,
 	*open = !(i->row & V_END);
 	if (i->row & V_CALL) {
 		stub = stub_at(target, true);
-		*open = stub == BT_STUB_callout || stub == BT_STUB_store;
+		*open = stub == BT_STUB_callout || stub == BT_STUB_store ||
+			stub == BT_STUB_port;
 		return stub >= 0 ? NULL : "a call does not reach a listed stub";
 	}
 	if (offset < p->b->host_len) {

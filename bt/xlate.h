@@ -98,6 +98,8 @@ void gen_call_stub(struct xlate *x, enum bt_stub stub);
 /* The same for a store, perhaps only where its page is filtered (gen_store.c);
  * false: it is none, nothing is done. */
 bool gen_called_store(struct xlate *x);
+/* The same for a port at CPL 0 (gen_system.c). */
+bool gen_called_port(struct xlate *x);
 /* Interpret x->insn and go wherever it leads: ends the block. */
 void gen_interp(struct xlate *x);
 /* The self-check of a block of `len` source bytes; emitted before it. */

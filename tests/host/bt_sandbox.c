@@ -83,6 +83,25 @@ static bool op_fetch(void *ctx, gva_t gva, void *buf, unsigned size,
 	return op_read(ctx, gva, buf, *got, 0, pf);
 }
 
+/* A port is the data at its number. */
+static u8 *port_at(u8 *mem, u16 port)
+{
+	return mem + (SB_DATA - SB_BASE) + (port & 0xff);
+}
+
+static u32 op_in(void *ctx, u16 port, unsigned size)
+{
+	u32 value = 0;
+
+	memcpy(&value, port_at(ctx, port), size);
+	return value;
+}
+
+static void op_out(void *ctx, u16 port, unsigned size, u32 value)
+{
+	memcpy(port_at(ctx, port), &value, size);
+}
+
 static void op_mode_changed(void *ctx, unsigned what)
 {
 }
@@ -94,7 +113,7 @@ static u64 op_tsc(void *ctx)
 
 static const struct emu_ops ops = {
 	.read = op_read, .write = op_write, .probe = op_probe,
-	.fetch = op_fetch, .mode_changed = op_mode_changed, .host_tsc = op_tsc,
+	.fetch = op_fetch, .in = op_in, .out = op_out, .mode_changed = op_mode_changed, .host_tsc = op_tsc,
 };
 
 static int memory_file(u64 size)
@@ -277,6 +296,39 @@ enum bt_store bt_on_store(struct vcpu *v, u32 at, u32 value, const u8 *ret)
 						 BT_STORE_DONE;
 }
 
+/* What the instruction at EIP does to EAX and the port. */
+static void do_port(struct vcpu *v)
+{
+	const u8 *code = sb.native_mem + ((u32)v->rip - SB_BASE);
+	bool word = *code == 0x66;
+	u8 opcode = *(code += word);
+	unsigned size = opcode & 1 ? word ? 2 : 4 : 1;
+	u16 port = opcode & 8 ? (u16)v->gpr[R_DX] : code[1];
+
+	if (opcode & 2)
+		op_out(sb.native_mem, port, size, (u32)v->gpr[R_AX]);
+	else
+		memcpy(&v->gpr[R_AX], port_at(sb.native_mem, port), size);
+}
+
+enum bt_store bt_on_port(struct vcpu *v, const u8 *ret)
+{
+	const struct bt_block *b = bt_cache_at(&sb.cache, ret - 1);
+
+	assert(v->rip == b->eip + bt_block_map(b, ret - 1)->guest);
+	if (rnd(4) == 0) {
+		sb.refused++;
+		return BT_STORE_REFUSED;
+	}
+	sb.callouts++;
+	sb.ports++;
+	do_port(v);
+	v->insn_count += 1;
+	v->attention = sb.event_taken && rnd(2);
+	return sb.event_taken && !v->attention ? BT_STORE_LEAVES :
+						 BT_STORE_DONE;
+}
+
 const u8 *bt_on_stored(struct vcpu *v, const u8 *ret)
 {
 	const struct bt_block *b = bt_cache_at(&sb.cache, ret - 1);
@@ -438,7 +490,7 @@ void sb_reset(void)
 	sb.ref_emu.ctx = sb.ref_mem;
 	sb.native_fault = sb.ref_fault = (struct sb_fault){ 0 };
 	sb.event_at = sb.steps = sb.callouts = sb.stales = sb.straddles = 0;
-	sb.stored = sb.refused = 0;
+	sb.stored = sb.refused = sb.ports = 0;
 	sb.event_taken = false;
 	sb.budget = 1000;
 	bt_cache_flush(&sb.cache);

@@ -45,7 +45,7 @@ struct sandbox {
 	bool (*want_callout)(void *ctx, u32 eip);
 	bool stores, filter;
 	u8 branches; /* Jcc that blocks run on behind */
-	unsigned callouts, stored, refused, stales, straddles;
+	unsigned callouts, stored, refused, ports, stales, straddles;
 	/* Single-step: leave at the first boundary after this many host
 	 * instructions; 0: never. */
 	unsigned event_at, steps;

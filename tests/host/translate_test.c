@@ -275,6 +275,42 @@ static void test_stores(void)
 	sb.want_callout = NULL;
 }
 
+/* IN and OUT of all forms: by the stub all or, now and then, called out. */
+static void test_ports(void)
+{
+	static const struct program p = {
+		"ports",
+		BYTES(0xf9, 0xe4, 0x10,            /* stc; in al, 10h */
+		      0x66, 0xe5, 0x11, 0xe5, 0x12, /* in ax, 11h; eax, 12h */
+		      0x40, 0xe6, 0x20,            /* inc eax; out 20h, al */
+		      0x66, 0xe7, 0x22, 0xe7, 0x24, /* out 22h, ax; 24h, eax */
+		      0xba, LE32(0x30), 0xfd,      /* mov edx, 30h; std */
+		      0xec, 0x66, 0xed, 0xed,      /* in ..., dx */
+		      0x83, 0xc0, 0x7f, 0xee,      /* add eax, 7fh; out dx, al */
+		      0x66, 0xef, 0xef, 0x19, 0xc9, 0xfc), /* ...; sbb ecx, ecx */
+		12,
+	};
+	unsigned done = 0, refused = 0;
+
+	for (unsigned n = 0; n < 32; n++) {
+		sb.linking = n & 1;
+		sb.count = n & 2;
+		sb.self_check = n & 4;
+		sb.stores = n & 8;
+		start_program(&p, SB_CODE);
+		run_and_compare();
+		CHECK(sb.callouts == p.callouts &&
+		      sb.ports + sb.refused == (sb.stores ? p.callouts : 0),
+		      "%u callouts, %u of them done, %u refused", sb.callouts,
+		      sb.ports, sb.refused);
+		done += sb.ports;
+		refused += sb.refused;
+		run_with_events();
+	}
+	CHECK(done && refused, "no port was done, or none refused");
+	sb.linking = sb.count = sb.self_check = sb.stores = false;
+}
+
 /*
  * With an interrupt waiting STI faults before it has changed anything, whether
  * IF is set or not, and whatever was counted is taken back; CLI does not care.
@@ -383,6 +419,7 @@ int main(int argc, char **argv)
 	sb_init();
 	test_programs();
 	test_stores();
+	test_ports();
 	test_sti_waiting();
 	test_self_modifying();
 	test_straddling();

@@ -271,7 +271,8 @@ static bool is_entry(const struct bt_cache *c, const u8 *target)
 static bool is_call_stub(const u8 *p)
 {
 	return p == bt_stub_link || p == bt_stub_callout ||
-	       p == bt_stub_store || p == bt_stub_stale;
+	       p == bt_stub_store || p == bt_stub_port ||
+	       p == bt_stub_stale;
 }
 
 static bool is_jmp_stub(const u8 *p)
@@ -303,7 +304,8 @@ static bool runs_on(const struct bt_block *b, const struct judged *j, u64 at)
 {
 	if (is_call(j))
 		return target_of(j, b->exec + at) == bt_stub_callout ||
-		       target_of(j, b->exec + at) == bt_stub_store;
+		       target_of(j, b->exec + at) == bt_stub_store ||
+		       target_of(j, b->exec + at) == bt_stub_port;
 	return j->insn.meta.category != ZYDIS_CATEGORY_UNCOND_BR;
 }
 

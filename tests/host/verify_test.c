@@ -189,6 +189,7 @@ static u64 look_up(const char *name, size_t length, const u8 *next)
 		{ "link", bt_stub_link, 0 },
 		{ "callout", bt_stub_callout, 0 },
 		{ "store", bt_stub_store, 0 },
+		{ "port", bt_stub_port, 0 },
 		{ "stale", bt_stub_stale, 0 },
 		{ "miss", bt_stub_miss, 0 },
 		{ "interp", bt_stub_interp, 0 },
@@ -306,6 +307,9 @@ static void test_ends(void)
 	b->host_len = 0;
 	assemble(b, "e8 @callout");
 	expect("a callout at the end", b, "runs on");
+	b->host_len = 0;
+	assemble(b, "e8 @port");
+	expect("a port at the end", b, "runs on");
 	b->host_len = 0;
 	assemble(b, "e8 @link");
 	expect("a link at the end", b, NULL);
