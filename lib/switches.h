@@ -25,7 +25,9 @@
 	X(small)    /* no large pages under QEMU's translator */          \
 	X(tlb)      /* the monitor keeps translations for itself */       \
 	X(prefetch) /* a hidden fault fills its neighbours */             \
-	X(prefill)  /* an entry is filled when the guest writes it */
+	X(prefill)  /* an entry is filled when the guest writes it */     \
+	X(model)    /* a new root starts with what the last one used */   \
+	X(regain)   /* a frame is writable again when its trace ends */
 
 enum switch_name {
 #define X(name) SWITCH_##name,

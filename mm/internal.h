@@ -66,6 +66,7 @@ struct spage {
 	bool linked;   /* was ever linked: gva is good */
 	bool used;
 	bool recent;   /* for the clock */
+	bool kernel;   /* a directory: an entry was the supervisor's alone */
 	u8 writes;     /* guest writes since the last fault through it */
 	u8 zeroes;     /* zero writes in a row */
 	u8 unsync;     /* 0: traced; else 1 + the index of its record */
@@ -89,6 +90,7 @@ struct root {
 	u64 *pdpt;   /* 4 entries in use */
 	hpa_t hpa;   /* for the hardware's CR3 */
 	u64 stamp;   /* last use */
+	bool emptied; /* an entry of a directory, or the top, became 0 */
 };
 
 struct link {
@@ -238,6 +240,14 @@ u32 root_count_for(u32 pool_pages);
 bool root_init(struct shadow *s);
 void root_free(struct shadow *s);
 
+/* shadow_model.c */
+/* The new root r, with its top table if there is one, starts as the model. */
+void model_root(struct shadow *s, struct root *r, const struct root *model);
+/* An entry of an upper table has become 0. */
+void model_zeroed(struct shadow *s, const struct spage *p);
+/* Has the guest emptied the root's part for users? */
+bool model_is_over(struct shadow *s, struct root *r);
+
 /* shadow_write.c */
 void shadow_traced(void *ctx, gpa_t gpa, const void *old, unsigned size);
 
@@ -269,6 +279,7 @@ void rmap_clear(struct shadow *s, u32 slot);
 void rmap_clear_leaf(struct shadow *s, struct spage *p, u32 slot);
 void rmap_clear_leaves(struct shadow *s, struct spage *p);
 void rmap_protect(void *ctx, u64 gfn);
+void rmap_unprotect(void *ctx, u64 gfn);
 bool rmap_holds(struct shadow *s, u32 slot); /* for audits */
 
 static inline u32 *spage_bucket(const struct shadow *s, u64 gfn)

@@ -128,6 +128,42 @@ bool rmap_holds(struct shadow *s, u32 slot)
 			    entry_made(s, *slot_entry(s, l->next)));
 }
 
+/* May the read-only leaf be written, but for the trace that has ended? One of a
+ * table out of sync may be old, or lend itself to a supervisor for a while. */
+static bool may_write(const struct shadow *s, const struct spage *p, unsigned i)
+{
+	union role role = p->role;
+	struct rights r = { role.w, role.u, role.nx, role.d };
+	u64 gfn, e = spage_table(s, p)[i];
+
+	if (p->unsync ||
+	    (!role.direct &&
+	     !leaf_decode(p, table_entry_read(s, p, i), &r, &gfn)))
+		return false;
+	return leaf_flags(s, role, r, false) ==
+	       ((e & ~PTE_ADDR) | PTE_W | PTE_D);
+}
+
+/*
+ * The frame is no longer tracked: what was read-only for that alone is not any
+ * more. A TLB that has not heard of it costs a fault.
+ */
+void rmap_unprotect(void *ctx, u64 gfn)
+{
+	struct shadow *s = ctx;
+
+	if (unlikely(guard_on(s)) ||
+	    gpm_kind(s->gpm, GPA(gfn << PAGE_SHIFT)) != GPM_RAM)
+		return;
+	for (u32 n = s->frame_slots[gfn]; n; n = s->links[n].next) {
+		u64 *e = slot_entry(s, n);
+
+		if (!(*e & PTE_W) &&
+		    may_write(s, &s->pages[n / SLOTS], n % SLOTS))
+			*(volatile u64 *)e = *e | PTE_W | PTE_D;
+	}
+}
+
 /* The frame has become tracked: no writable entry for it may be left. */
 void rmap_protect(void *ctx, u64 gfn)
 {

@@ -136,6 +136,8 @@ struct shadow *shadow_create(const struct shadow_config *config)
 		return NULL;
 	}
 	s->track->protect = rmap_protect;
+	if (switch_on(SWITCH_regain))
+		s->track->unprotect = rmap_unprotect;
 	s->track->protect_ctx = s;
 	track_subscriber(s->track, TRACK_SHADOW, shadow_traced, s);
 	gtlb_init(&s->tlb);
@@ -151,7 +153,7 @@ void shadow_destroy(struct shadow *s)
 		if (s->pages[i].used && !s->pages[i].role.direct)
 			track_remove(s->track, TRACK_SHADOW, s->pages[i].gfn);
 	s->gpm->tlb = NULL;
-	s->track->protect = NULL;
+	s->track->protect = s->track->unprotect = NULL;
 	track_subscriber(s->track, TRACK_SHADOW, NULL, NULL);
 	if (s->roots)
 		root_free(s);
@@ -469,10 +471,9 @@ void shadow_invlpg(struct shadow *s, const struct walk_mode *m, gva_t gva)
 void shadow_flush(struct shadow *s, const struct walk_mode *m, bool global)
 {
 	shadow_enter(s);
-	if (s->unsync_count) {
-		root_get(s, m);
+	root_get(s, m);
+	if (s->unsync_count)
 		unsync_flush(s, global);
-	}
 	shadow_flush_all(s);
 	gtlb_drop_local(&s->tlb);
 	if (global)

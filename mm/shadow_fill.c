@@ -174,13 +174,16 @@ static bool fill_small(struct fill *f, struct spage *p)
 	struct shadow *s = f->s;
 	unsigned i = level_index(1, f->gva.a);
 	u64 flags = leaf_flags(s, f->mode, walk_rights(f->w), f->kernel_write);
+	u32 slot = spage_slot(s, p, i);
+	u64 was = *slot_entry(s, slot);
 	bool fresh = !p->live, changed;
 
 	p->writes = p->zeroes = 0;
 	if (p->unsync)
-		unsync_entry(s, p, i);
-	changed = set_leaf(f, spage_slot(s, p, i),
+		unsync_entry(s, p, i); /* which may make it, just so */
+	changed = set_leaf(f, slot,
 			   leaf_entry(s, flags, f->w->gpa.a >> PAGE_SHIFT));
+	changed |= *slot_entry(s, slot) != was;
 	if (!s->cfg.prefetch)
 		return changed;
 	if (!p->role.direct)
@@ -195,6 +198,8 @@ static bool fill_large(struct fill *f, u32 slot, u64 gfn)
 	u64 flags = leaf_flags(f->s, f->mode, walk_rights(f->w),
 			       f->kernel_write);
 
+	if (!f->w->user)
+		f->s->pages[slot / SLOTS].kernel = true;
 	return set_leaf(f, slot, leaf_entry(f->s, flags, gfn) | PTE_PS);
 }
 

@@ -151,6 +151,8 @@ void spage_link(struct shadow *s, u32 slot, struct spage *child, u64 gva)
 		set_several(s, child);
 	child->gva = gva;
 	child->linked = true;
+	if (slot < s->root_slots && !child->role.u)
+		s->pages[slot / SLOTS].kernel = true;
 	if (unlikely(s->unsync_count))
 		unsync_linked(s, child);
 	rmap_set(s, slot, at | flags);

@@ -96,17 +96,20 @@ static void take_top(struct shadow *s, struct root *r)
 	spage_link(s, slot, spage_get(s, r->base[0] >> PAGE_SHIFT, role), 0);
 }
 
+/* *fresh: it points to nothing yet. */
 static struct root *root_any(struct shadow *s, union role mode,
-			     const u64 base[4])
+			     const u64 base[4], bool *fresh)
 {
 	struct root *r = root_find(s, mode, base);
 
+	*fresh = !r;
 	if (r) {
 		count(CNT_CR3_CACHED);
 	} else {
 		r = root_victim(s);
 		root_empty(s, r);
 		r->used = true;
+		r->emptied = false;
 		r->mode = mode;
 		memcpy(r->base, base, sizeof(r->base));
 	}
@@ -114,18 +117,30 @@ static struct root *root_any(struct shadow *s, union role mode,
 	return r;
 }
 
+static void root_drop(struct shadow *s, struct root *r)
+{
+	root_empty(s, r);
+	r->used = false;
+}
+
 /* The root for this mode, current from now on. */
 struct root *root_get(struct shadow *s, const struct walk_mode *m)
 {
+	struct root *last = s->current;
 	union role mode = mode_role(m);
 	u64 base[4];
+	bool fresh;
 
 	mode_base(m, base);
 	if (likely(s->current && root_is(s->current, mode, base)))
 		return s->current;
-	s->current = root_any(s, mode, base);
+	s->current = root_any(s, mode, base, &fresh);
 	if (m->format == WALK_4LEVEL && !root_top(s, s->current))
 		take_top(s, s->current);
+	if (fresh)
+		model_root(s, s->current, last);
+	if (last && model_is_over(s, last))
+		root_drop(s, last);
 	return s->current;
 }
 

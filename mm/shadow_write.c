@@ -117,6 +117,8 @@ static void directory_changed(struct shadow *s, struct spage *p, unsigned i,
 			spage_drop_entry(s, slot);
 		rmap_unmake(s, slot, now);
 	}
+	if (!now)
+		model_zeroed(s, p);
 }
 
 /* Slots that guest entry `index` stands for in page p; 0: none here. */

@@ -2,7 +2,7 @@
 /*
  * Write tracking. One byte a frame says who subscribes; a frame that gains its
  * first subscriber is write-protected at once, one that loses its last becomes
- * writable again by the next hidden fault.
+ * writable again, if not at once then by the next hidden fault.
  */
 #include "mm/track.h"
 #include "bits.h"
@@ -36,8 +36,11 @@ void track_add(struct track *t, enum track_who who, u64 gfn)
 
 void track_remove(struct track *t, enum track_who who, u64 gfn)
 {
-	if (gfn < t->frames)
-		t->bits[gfn] &= (u8)~BIT(who);
+	if (gfn >= t->frames || !(t->bits[gfn] & BIT(who)))
+		return;
+	t->bits[gfn] &= (u8)~BIT(who);
+	if (!t->bits[gfn] && t->unprotect)
+		t->unprotect(t->protect_ctx, gfn);
 }
 
 /*

@@ -23,8 +23,10 @@ struct track {
 	u64 frames;
 	track_fn fn[TRACK_WHO_COUNT];
 	void *ctx[TRACK_WHO_COUNT];
-	/* The shadow MMU's hook: make every mapping of the frame read-only. */
+	/* The shadow MMU's hooks: make every mapping of the frame read-only,
+	 * and those writable again that may be. */
 	void (*protect)(void *ctx, u64 gfn);
+	void (*unprotect)(void *ctx, u64 gfn);
 	void *protect_ctx;
 };
 

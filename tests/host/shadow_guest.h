@@ -252,6 +252,7 @@ static void guest_access(struct world *w, u64 gva, unsigned acc)
 		if (tries >= 4)
 			return;
 		if (present && hw_allows(w, flags, acc)) {
+			hw_mark(w, root, gva);
 			psc_load(w, root, gva);
 			tlb_load(w, gva, gpa, flags);
 			do_access(w, gpa, acc);

@@ -173,6 +173,26 @@ static bool hw_walk(struct world *w, hpa_t root, u64 gva, u64 *gpa, u64 *flags,
 	return true;
 }
 
+/* A walk for an access that is allowed marks the upper entries. */
+static void hw_mark(const struct world *w, hpa_t root, u64 gva)
+{
+	bool wide = w->m.format == WALK_4LEVEL;
+	u64 *table = host_virt(root);
+	unsigned shift = 39;
+
+	if (!wide && w->kind == SHADOW_ROOT_PAE)
+		shift = 30; /* these have no A */
+	for (; shift > 12; shift -= 9) {
+		u64 *e = &table[gva >> shift & (shift == 39 && !wide ? 0 : 511)];
+
+		if (wide || w->kind != SHADOW_ROOT_PAE || shift < 30)
+			*e |= PTE_A;
+		if (shift == 21 && (*e & PTE_PS))
+			return;
+		table = host_virt(HPA(*e & PTE_ADDR));
+	}
+}
+
 /*
  * The hardware's verdict; CR0.WP is 1, CR4.SMEP and SMAP follow the guest
  * while it has paging on.

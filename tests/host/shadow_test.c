@@ -256,6 +256,8 @@ int main(void)
 		run(seed, 1500);
 	CHECK(counters[CNT_UNSYNC_TABLES] && counters[CNT_UNSYNC_ENTRIES],
 	      "nothing was ever out of sync");
+	CHECK(counters[CNT_SHADOW_SHARED], "no root was ever a model");
+	CHECK(counters[CNT_SHADOW_OVER], "no process ever ended");
 	run_pool();
 	return test_end("shadow");
 }
