@@ -307,6 +307,12 @@ static inline struct spage *spage_next(const struct shadow *s,
 	return spage_match(s, p->hash_next, p->gfn);
 }
 
+/* Tables are gone through four entries at a time where mostly all are 0. */
+static inline u64 four_of(const u64 *entries)
+{
+	return entries[0] | entries[1] | entries[2] | entries[3];
+}
+
 static inline struct leaf_memo *leaf_memo(struct shadow *s, gpa_t gpa)
 {
 	return &s->memos[(gpa.a >> 11) % LEAF_MEMOS];

@@ -96,17 +96,19 @@ void rmap_clear_leaves(struct shadow *s, struct spage *p)
 	u32 first = spage_slot(s, p, 0), live = p->live;
 	u32 *heads = s->frame_slots - (s->gpm->hpa.a >> PAGE_SHIFT);
 	u64 empty = s->empty, noted = PTE_W;
-	volatile u64 *table = s->tables + first;
+	u64 *table = s->tables + first;
 	struct link *links = s->links;
 
 	for (u32 i = 0; live; i++) {
 		u64 e = table[i];
 
+		if (!(i & 3) && !(four_of(table + i) & PTE_A))
+			i += 3;
 		if (!(e & PTE_A))
 			continue;
 		unlink_leaf(links, first + i,
 			    &heads[(e & PTE_ADDR) >> PAGE_SHIFT]);
-		table[i] = empty;
+		*(volatile u64 *)&table[i] = empty;
 		live--;
 		if (e & noted) {
 			stale_note(s, 1, e);

@@ -44,7 +44,7 @@ static void share_entry(struct shadow *s, struct spage *p,
 }
 
 /* The new page p stands where the model does, and is read the same way. Entries
- * that are not made have no A: four at a time, since most are not. */
+ * that are not made have no A. */
 static void share_table(struct shadow *s, struct spage *p,
 			const struct spage *model)
 {
@@ -54,9 +54,7 @@ static void share_table(struct shadow *s, struct spage *p,
 	    p->several || model->several || p->gva != model->gva)
 		return;
 	for (unsigned i = 0; i < SLOTS; i += 4) {
-		u64 any = table[i] | table[i + 1] | table[i + 2] | table[i + 3];
-
-		if (likely(!(any & PTE_A)))
+		if (likely(!(four_of(table + i) & PTE_A)))
 			continue;
 		for (unsigned n = i; n < i + 4; n++)
 			if (may_share(s, p, table[n]))

@@ -14,21 +14,27 @@
 /* The guest's entries are 8 bytes, and a slot's each. */
 static void unmake_wide(u64 *table, const u64 *guest, u64 empty)
 {
-	for (unsigned i = 0; i < SLOTS; i++)
-		if (guest[i] & PTE_P)
-			table[i] = empty;
+	for (unsigned i = 0; i < SLOTS; i += 4) {
+		if (likely(!four_of(guest + i)))
+			continue;
+		for (unsigned n = i; n < i + 4; n++)
+			if (guest[n] & PTE_P)
+				table[n] = empty;
+	}
 }
 
-/* They are 4 bytes: two at a time, since mostly both are 0. */
+/* They are 4 bytes, so that a word is two. */
 static void unmake_narrow(u64 *table, const u64 *guest, u64 empty)
 {
-	for (unsigned i = 0; i < SLOTS / 2; i++) {
-		u64 two = guest[i];
-
-		if (likely(!two))
+	for (unsigned i = 0; i < SLOTS / 2; i += 4) {
+		if (likely(!four_of(guest + i)))
 			continue;
-		table[2 * i] = empty & -(two & PTE_P);
-		table[2 * i + 1] = empty & -(two >> 32 & PTE_P);
+		for (unsigned n = i; n < i + 4; n++) {
+			u64 two = guest[n];
+
+			table[2 * n] = empty & -(two & PTE_P);
+			table[2 * n + 1] = empty & -(two >> 32 & PTE_P);
+		}
 	}
 }
 

@@ -93,9 +93,13 @@ static void hide_absent(struct shadow *s, const struct spage *p)
 {
 	u64 *table = spage_table(s, p), empty = s->empty;
 
-	for (unsigned i = 0; i < SLOTS; i++)
-		if (!table[i])
-			*(volatile u64 *)&table[i] = empty;
+	for (unsigned i = 0; i < SLOTS; i += 4) {
+		bool all = likely(!four_of(table + i));
+
+		for (unsigned n = i; n < i + 4; n++)
+			if (all || !table[n])
+				*(volatile u64 *)&table[n] = empty;
+	}
 }
 
 /* The table is traced again. */
