@@ -111,10 +111,36 @@ static void set_registers(const struct insn *i, struct enc *c, bool rm_gpr)
 		c->high = true;
 }
 
+/*
+ * MOV between AH, CH, DH or BH and what takes a REX prefix to address, by way
+ * of r10b and the low byte; no flag is touched, and where the access faults
+ * the registers are as they were. Linux has one on its way to user code.
+ */
+static bool mov_high(struct xlate *x, const struct enc *c)
+{
+	struct emit *e = &x->e;
+	u8 low = c->reg - 4;
+
+	if (x->insn.op != OP_MOV || !c->has_mem)
+		return false;
+	if (c->opcode == 0x8a) {
+		emit_rm_0f(e, 0xb6, H_10, c->mem);
+		emit_rr(e, 0x86, c->reg, low); /* xchg low, high */
+		emit_rr(e, 0x88, H_10, low);
+		emit_rr(e, 0x86, c->reg, low);
+		return true;
+	}
+	emit_rr(e, 0x86, c->reg, low);
+	emit_rr(e, 0x88, low, H_10);
+	emit_rr(e, 0x86, c->reg, low);
+	emit_rm(e, 0x88, H_10, c->mem);
+	return true;
+}
+
 static bool finish(struct xlate *x, const struct enc *c)
 {
 	if (c->high && enc_needs_rex(c))
-		return false;
+		return mov_high(x, c);
 	emit_enc(&x->e, c);
 	return true;
 }
