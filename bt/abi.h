@@ -225,6 +225,7 @@ extern const u8 bt_store_tail[], bt_store_tail_end[];
  *   bt_resume  rax = host address: loads the guest's state from v
  *              (bt/state.inc) and goes there, unless an event wants the engine
  *   bt_leave   back to the caller of the entry from C
+ *   bt_user_go into user code: of bt_on_interp() alone, which may return it
  */
 
 #endif

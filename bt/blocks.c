@@ -469,6 +469,18 @@ const u8 *blocks_find_in(struct vcpu *v, u32 mode)
 	return b->exec;
 }
 
+const u8 *blocks_known(struct vcpu *v)
+{
+	u64 space = bt_tag_space(targets_generation, bt_mode_of(v));
+	u32 eip = (u32)v->rip;
+
+	if (bt_target_table->tag[eip % BT_TARGETS] != -(space | eip) ||
+	    bt.env.observe)
+		return NULL;
+	bt_plain(v)->tag_space = space;
+	return (const u8 *)bt_target_table->exec[eip % BT_TARGETS];
+}
+
 const u8 *blocks_find(struct vcpu *v)
 {
 	return blocks_find_in(v, bt_mode_of(v));

@@ -44,7 +44,7 @@ const u8 *bt_on_interp(struct vcpu *v)
 		segments_check(v);
 		bt_mode_note_callout(&bt.env.emu->insn);
 	}
-	exec = bt_on_dispatch(v);
+	exec = cross_from_stub(v);
 	cost_end(COST_INTERP, start);
 	return exec;
 }

@@ -9,6 +9,7 @@
  */
 #include "bt/desc.h"
 
+#include "bt/tables.h"
 #include "cpu/segment.h"
 #include "kernel/gdt.h"
 #include "lib/string.h"
@@ -36,13 +37,8 @@ struct installed {
 
 static struct installed installed[INSTALLED_MAX];
 static unsigned installed_count;
-static bool table_changed; /* since bt_user_enter() last loaded all */
+bool bt_user_reload;
 static u64 ldt[LDT_ENTRIES] ALIGNED(4096);
-
-/* Host view of the page that holds the start of the guest's GDT, which was at
- * gdt_base then: LGDT tells nobody. NULL: to be looked up. */
-static const u8 *gdt_page;
-static u64 gdt_base;
 
 /* The segments that desc_sync() last found installed, while they still are. */
 static struct segment settled[SEG_GS + 1];
@@ -57,41 +53,13 @@ void desc_init(void)
 	installed_count = outside_count = 0;
 	is_settled = false;
 	memset(gdt_seen, 0, sizeof(gdt_seen));
-	gdt_page = NULL;
+	tables_forget();
 	gdt_set_ldt(ldt, (u32)sizeof(ldt) - 1);
-}
-
-void desc_forget_tables(void)
-{
-	gdt_page = NULL;
 }
 
 u16 desc_ldt_selector(void)
 {
 	return SEL_NULL(bt.env.v->seg[SEG_LDTR].sel) ? 0 : HOST_LDT;
-}
-
-static __attribute__((noinline)) const u8 *find_gdt_page(void)
-{
-	const struct vcpu *v = bt.env.v;
-	struct pagefault pf;
-	struct walk w;
-
-	if (!gwalk(bt.env.gpm, &bt.mode, GVA(v->gdtr.base), ACC_IMPLICIT, true,
-		   &w, &pf))
-		return NULL;
-	return gpm_ptr(bt.env.gpm, GPA(w.gpa.a & PAGE_MASK));
-}
-
-static inline const u8 *gdt_start(void)
-{
-	u64 base = bt.env.v->gdtr.base;
-
-	if (unlikely(!gdt_page || gdt_base != base)) {
-		gdt_page = find_gdt_page();
-		gdt_base = base;
-	}
-	return gdt_page;
 }
 
 static bool read_table(u64 base, u32 limit, u16 sel, u64 *raw)
@@ -105,20 +73,11 @@ static bool read_table(u64 base, u32 limit, u16 sel, u64 *raw)
 			 ACC_IMPLICIT, &pf);
 }
 
-const void *desc_in_gdt(u16 sel)
-{
-	const struct vcpu *v = bt.env.v;
-	u32 at = (v->gdtr.base & ~PAGE_MASK) + (sel & ~7u);
-
-	if ((sel | 7u) > v->gdtr.limit || at > PAGE_SIZE - 8 || !gdt_start())
-		return NULL;
-	return gdt_page + at;
-}
-
 static bool read_gdt(u16 sel, u64 *raw)
 {
 	const struct dtable *r = &bt.env.v->gdtr;
-	const void *at = desc_in_gdt(sel);
+	const void *at = table_bytes(TABLE_GDT, r->base, r->limit, sel & ~7u,
+				     sel | 7u);
 
 	if (!at)
 		return read_table(r->base, r->limit, sel, raw);
@@ -151,7 +110,7 @@ static bool in_window(u16 sel)
 static void drop(struct installed *in)
 {
 	*real_entry(in->sel) = 0;
-	table_changed = true;
+	bt_user_reload = true;
 	is_settled = false;
 	outside_count -= !in_window(in->sel);
 	*in = installed[--installed_count];
@@ -246,14 +205,12 @@ struct any64 { u64 x; } PACKED;
 static bool window_same(void)
 {
 	const struct dtable *r = &bt.env.v->gdtr;
-	u32 offset = r->base & ~PAGE_MASK;
-	const struct any64 *now;
+	const struct any64 *now =
+		table_bytes(TABLE_GDT, r->base, r->limit, 0, sizeof(gdt_seen) - 1);
 	u64 differ = 0;
 
-	if (offset > PAGE_SIZE - sizeof(gdt_seen) ||
-	    r->limit < sizeof(gdt_seen) - 1 || !gdt_start())
+	if (!now)
 		return false;
-	now = (const struct any64 *)(gdt_page + offset);
 #pragma GCC unroll 32
 	for (unsigned i = 1; i < GDT_WINDOW; i++)
 		differ |= now[i].x ^ gdt_seen[i];
@@ -305,30 +262,27 @@ static bool still_settled(void)
 		return false;
 #pragma GCC unroll 6
 	for (int seg = SEG_ES; seg <= SEG_GS; seg++)
-		differ |= (now[seg].base ^ settled[seg].base) |
-			  (now[seg].limit ^ settled[seg].limit) |
-			  (now[seg].ar ^ settled[seg].ar) |
-			  (now[seg].sel ^ settled[seg].sel);
+		differ |= segment_differs(&now[seg], &settled[seg]);
 	return !differ;
 }
 
-bool *desc_sync(void)
+bool desc_sync(void)
 {
 	unsigned before;
 
 	if (likely(still_settled()))
-		return &table_changed;
+		return true;
 	sync_window();
 	drop_changed();
 	do { /* a full list is emptied on the way: then once more */
 		before = installed_count;
 		for (int seg = SEG_ES; seg <= SEG_GS; seg++)
 			if (!sync_segment((enum sreg)seg))
-				return NULL;
+				return false;
 	} while (installed_count < before);
 	memcpy(settled, bt.env.v->seg, sizeof(settled));
 	is_settled = true;
-	return &table_changed;
+	return true;
 }
 
 void desc_reload(enum sreg seg, u16 sel)

@@ -12,21 +12,16 @@
 
 void desc_init(void);
 
-/* The guest's tables moved or were remapped: look them up again. */
-void desc_forget_tables(void);
-
-/* The 8 bytes of a GDT selector's entry, as they stand in the guest's memory;
- * NULL: beyond the limit, or not in the page that the table begins in. */
-const void *desc_in_gdt(u16 sel);
-
 /*
  * Make the real tables hold every segment that v's registers hold, exactly.
- * NULL when one cannot be (stale hidden part, selector of ours, DPL below 3):
- * the code must then be interpreted. Else a flag that says that an entry that
- * a segment register may have been loaded from is new or gone: whoever has
- * emptied those registers since clears it.
+ * False when one cannot be (stale hidden part, selector of ours, DPL below 3):
+ * the code must then be interpreted.
  */
-bool *desc_sync(void);
+bool desc_sync(void);
+
+/* An entry that a segment register may have been loaded from is new or gone:
+ * whoever has emptied those registers since clears it (bt_user_enter()). */
+extern bool bt_user_reload;
 
 /*
  * User code may have loaded other selectors: bring v->seg[seg] up to date.

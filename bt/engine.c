@@ -11,6 +11,7 @@
 #include "bt/fast.h"
 #include "bt/machine.h"
 #include "bt/segments.h"
+#include "bt/tables.h"
 #include "kernel/instr.h"
 #include "kernel/irq.h"
 #include "lib/cost.h"
@@ -66,7 +67,7 @@ static void bt_mode_changed(struct vcpu *v, unsigned what)
 	tsc_changed(v);
 	if (what & (MODE_CR3 | MODE_PAGING)) {
 		walk_mode_of(v, &bt.mode);
-		desc_forget_tables();
+		tables_forget();
 		blocks_flush_tlb(what);
 		load_root();
 	}
@@ -75,7 +76,8 @@ static void bt_mode_changed(struct vcpu *v, unsigned what)
 
 static void bt_invlpg(struct vcpu *v, gva_t gva)
 {
-	desc_forget_tables();
+	/* a large page's translation goes whole */
+	tables_unmapped(gva.a & ~(MIB(4) - 1), MIB(4));
 	blocks_invlpg(gva);
 }
 
@@ -92,8 +94,7 @@ static void bt_tlb_flush(struct vcpu *v, const gva_t *gva)
 
 static void bt_unmapped(struct vcpu *v, gva_t gva, u64 size)
 {
-	if (v->gdtr.base + PAGE_SIZE > gva.a && v->gdtr.base < gva.a + size)
-		desc_forget_tables();
+	tables_unmapped(gva.a, size);
 }
 
 static void bt_tracked(struct vcpu *v, u64 gfn)
@@ -261,7 +262,7 @@ static enum emu_result run_some(struct vcpu *v)
 		tell_observer();
 	if (exec)
 		bt_enter(v, exec);
-	else if (bt.env.icount || !user_direct(v) || !user_run())
+	else if (bt.env.icount || !user_direct(v) || !user_run(v))
 		return step(); /* CPL 3 run directly would not be counted */
 	return handle_leave();
 }

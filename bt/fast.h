@@ -7,7 +7,7 @@
 #ifndef BT_FAST_H
 #define BT_FAST_H
 
-#include "bt/machine.h"
+#include "bt/tables.h"
 #include "cpu/emu.h"
 #include "mm/gtlb.h"
 
@@ -24,7 +24,7 @@ static inline u8 *fast_bytes(u32 at, unsigned size, unsigned acc)
 	if (!(g->tlb && gtlb_find(g->tlb, &bt.mode, GVA(at), acc, &gpa)) &&
 	    !gmem_translate(g, &bt.mode, GVA(at), acc, &gpa, &pf))
 		return NULL;
-	return gpm_kind(g, gpa) == GPM_RAM ? g->base + gpa.a : NULL;
+	return gpm_is_ram(g, gpa) ? g->base + gpa.a : NULL;
 }
 
 /* What a descriptor means that is present, accessed, and code or data. */
@@ -33,15 +33,31 @@ struct meaning {
 	u16 sel; /* RPL clear */
 	u8 dpl;
 	bool code;  /* not conforming */
+	bool code32; /* that, flat and 32 bits wide */
 	bool stack; /* writable, upwards, 32 bits wide */
 	bool data;  /* readable, not conforming */
 	struct segment seg;
 };
 
-/* What the guest's table says of a selector now (fast_desc.c), good until
- * another one's is asked for whose is kept in the same place; NULL: ask the
- * interpreter. */
-const struct meaning *fast_meaning(const struct vcpu *v, u16 sel);
+/* By the selector's index: fast_desc.c. */
+#define MEANINGS 32u
+
+extern struct meaning meanings[MEANINGS];
+const struct meaning *fast_learn(const struct vcpu *v, u16 sel);
+
+/* What the guest's table says of a selector now, good until another one's is
+ * asked for whose is kept in the same place; NULL: ask the interpreter. */
+static inline const struct meaning *fast_meaning(const struct vcpu *v, u16 sel)
+{
+	const struct meaning *m = &meanings[(sel >> 3) % MEANINGS];
+	const u64 *raw = table_bytes(TABLE_GDT, v->gdtr.base, v->gdtr.limit,
+				     sel & ~7u, sel | 7u);
+
+	if (likely(raw && !((*raw ^ m->raw) | (m->sel ^ (sel & ~3u)) |
+			   (sel & ERR_TI))))
+		return m;
+	return fast_learn(v, sel);
+}
 
 /* Stores to this frame are about to need callouts. */
 void fast_expect_stores(u64 gfn);

@@ -6,12 +6,10 @@
  */
 #include "bt/fast.h"
 
-#include "bt/desc.h"
 #include "cpu/segment.h"
 
-#define MEANINGS 32u
-
-static struct meaning meanings[MEANINGS];
+/* No selector is what the null selector would find. */
+struct meaning meanings[MEANINGS] = { [0] = { .sel = 0xffff } };
 
 static __attribute__((noinline)) void learn(struct meaning *m, u16 sel, u64 raw)
 {
@@ -24,6 +22,8 @@ static __attribute__((noinline)) void learn(struct meaning *m, u16 sel, u64 raw)
 	    !(m->seg.ar & AR_ACCESSED))
 		return;
 	m->code = desc_is_code(&d) && !desc_is_conforming(&d);
+	m->code32 = m->code && !m->seg.base && !~m->seg.limit &&
+		    (m->seg.ar & (AR_DB | AR_L)) == AR_DB;
 	m->stack = desc_is_writable_data(&d) && (m->seg.ar & AR_DB) &&
 		   !(m->seg.ar & AR_DOWN);
 	m->data = !desc_is_code(&d) ||
@@ -40,19 +40,16 @@ static const void *find(const struct vcpu *v, u16 sel)
 	return fast_bytes((u32)at.a, sizeof(u64), ACC_IMPLICIT);
 }
 
-const struct meaning *fast_meaning(const struct vcpu *v, u16 sel)
+const struct meaning *fast_learn(const struct vcpu *v, u16 sel)
 {
 	struct meaning *m = &meanings[(sel >> 3) % MEANINGS];
-	bool usual = !(sel & ERR_TI) && !sel_is_null(sel);
-	const u32 *p = usual ? desc_in_gdt(sel) : NULL;
+	const u32 *p = find(v, sel);
 	u64 raw;
 
-	if (unlikely(!p))
-		p = find(v, sel);
 	if (!p)
 		return NULL;
 	raw = p[0] | (u64)p[1] << 32;
-	if (unlikely(m->raw != raw || m->sel != (sel & ~3)))
+	if (m->raw != raw || m->sel != (sel & ~3))
 		learn(m, sel, raw);
 	return m;
 }

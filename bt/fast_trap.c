@@ -48,11 +48,6 @@ static u32 get16(const u8 *p)
 	return p[0] | (u32)p[1] << 8;
 }
 
-static u32 get32(const u8 *p)
-{
-	return *(const u32 *)(const void *)p;
-}
-
 static bool is_flat(const struct segment *s)
 {
 	return s->base == 0 && s->limit == 0xffffffff;
@@ -80,16 +75,14 @@ static bool find_gate(const struct vcpu *v, const struct event *ev,
 		      struct desc *gate)
 {
 	u32 offset = ev->vector * 8u;
+	const u32 *p = table_bytes(TABLE_IDT, v->idtr.base, v->idtr.limit,
+				   offset, offset + 7);
 	unsigned type;
-	const u8 *p;
 
-	if (offset + 7 > v->idtr.limit)
-		return false;
-	p = fast_bytes((u32)(v->idtr.base + offset), 8, ACC_IMPLICIT);
 	if (!p)
 		return false;
-	gate->lo = get32(p);
-	gate->hi = get32(p + 4);
+	gate->lo = p[0];
+	gate->hi = p[1];
 	type = desc_type(gate);
 	return desc_is_system(gate) && desc_present(gate) &&
 	       (type == SYS_INT32 || type == SYS_TRAP32) &&
@@ -103,15 +96,14 @@ static bool find_code(const struct vcpu *v, const struct desc *gate,
 	en->eip = gate_offset(gate);
 	en->trap = desc_type(gate) == SYS_TRAP32;
 	en->cs = fast_meaning(v, en->cs_sel);
-	return en->cs && en->cs->code && en->cs->dpl == 0 &&
-	       is_flat(&en->cs->seg);
+	return en->cs && en->cs->code32 && en->cs->dpl == 0;
 }
 
 /* From the TSS, or the one in use. */
 static bool find_stack(const struct vcpu *v, struct entry *en)
 {
 	const struct segment *tr = &v->seg[SEG_TR], *ss = &v->seg[SEG_SS];
-	const u8 *p;
+	const u32 *p;
 
 	en->ss = NULL;
 	en->ss_sel = 0;
@@ -119,14 +111,11 @@ static bool find_stack(const struct vcpu *v, struct entry *en)
 	if (v->cpl == 0)
 		return is_flat(ss) && (ss->ar & AR_DB) &&
 		       !(ss->ar & (AR_DOWN | AR_UNUSABLE));
-	if ((tr->ar & (AR_UNUSABLE | AR_TYPE)) != SYS_TSS32_BUSY ||
-	    tr->limit < 11)
+	p = table_bytes(TABLE_TSS, tr->base, tr->limit, 4, 11);
+	if (!p || (tr->ar & (AR_UNUSABLE | AR_TYPE)) != SYS_TSS32_BUSY)
 		return false;
-	p = fast_bytes((u32)(tr->base + 4), 8, ACC_IMPLICIT);
-	if (!p)
-		return false;
-	en->esp = get32(p);
-	en->ss_sel = (u16)get32(p + 4);
+	en->esp = p[0];
+	en->ss_sel = (u16)p[1];
 	en->ss = fast_meaning(v, en->ss_sel);
 	return en->ss && en->ss != en->cs && en->ss->stack &&
 	       en->ss->dpl == 0 && sel_rpl(en->ss_sel) == 0 &&
@@ -242,6 +231,18 @@ bool fast_entry(struct vcpu *v)
 	return true;
 }
 
+/* Does CPL 3 keep all data segments? Each is unusable, or its DPL is 3. */
+static bool users_data(const struct vcpu *v)
+{
+	const u32 dpl = 3 << 5;
+	u32 all = dpl;
+
+	_Static_assert(AR_UNUSABLE >> 16 == 1, "what follows");
+	for (int seg = SEG_ES; seg <= SEG_GS; seg++)
+		all &= v->seg[seg].ar | (0 - (v->seg[seg].ar >> 16 & 1));
+	return all == dpl;
+}
+
 /* EIP, CS, EFLAGS, and for an outer privilege ESP and SS. */
 static bool return_outward(struct vcpu *v, const u32 *frame,
 			   const struct meaning *cs)
@@ -256,8 +257,10 @@ static bool return_outward(struct vcpu *v, const u32 *frame,
 	set_segment(&v->seg[SEG_CS], &cs->seg, (u16)frame[1]);
 	v->gpr[R_SP] = frame[3];
 	v->cpl = 3;
-	seg_drop_privileged(v);
-	segments_check(v);
+	if (!users_data(v)) {
+		seg_drop_privileged(v);
+		segments_check(v);
+	}
 	return true;
 }
 

@@ -34,20 +34,46 @@ static bool in_cache(u64 rip)
 	return rip - (u64)c->exec < c->size;
 }
 
+/*
+ * Host places that were left for the guest's sake: which guest instruction each
+ * is, and what its block has counted of it and those behind. Good until the
+ * cache is flushed: kernels fault where they touch user memory, in few places.
+ */
+struct left {
+	u64 rip;
+	u32 flushes; /* of the cache, when this was noted */
+	u32 eip;
+	u64 uncounted;
+};
+
+#define LEFT 64u
+
+static struct left lefts[LEFT];
+
+static __attribute__((noinline)) void find_left(struct left *l, u64 rip)
+{
+	const u8 *at = (const u8 *)rip;
+	const struct bt_block *b = bt_cache_at(bt.cache, at);
+	const struct bt_map *m = b ? bt_block_map(b, at) : NULL;
+
+	if (!m)
+		panic("no guest instruction for host pc %#llx",
+		      (unsigned long long)rip);
+	*l = (struct left){ rip, bt.cache->flushes, b->eip + m->guest,
+			    bt_block_uncounted(b, at) };
+}
+
 /* The guest instruction that is left; it and those behind it in the block were
  * counted at the block's entry and are not due. */
 static u32 guest_eip(const struct host_frame *f)
 {
-	const u8 *rip = (const u8 *)f->rip;
-	const struct bt_block *b = bt_cache_at(bt.cache, rip);
-	const struct bt_map *m = b ? bt_block_map(b, rip) : NULL;
+	struct left *l = &lefts[(f->rip ^ f->rip >> 6) % LEFT];
 
-	if (!m)
-		panic("no guest instruction for host pc %#llx",
-		      (unsigned long long)f->rip);
+	if (l->rip != f->rip || l->flushes != bt.cache->flushes)
+		find_left(l, f->rip);
 	bt_count(bt.env.v, f->r13);
-	bt_uncount(bt.env.v, bt_block_uncounted(b, rip));
-	return b->eip + m->guest;
+	bt_uncount(bt.env.v, l->uncounted);
+	return l->eip;
 }
 
 static void save(const struct host_frame *f, u32 eip)
@@ -68,11 +94,12 @@ static void save(const struct host_frame *f, u32 eip)
 		    bt_plain(v)->iflag;
 }
 
-static NORETURN void leave(const struct host_frame *f, u32 eip)
+static void leave(struct host_frame *f, u32 eip)
 {
 	bt.stepping = false;
 	save(f, eip);
-	bt_unwind();
+	if (!cross_into_cache(f, bt.env.v))
+		bt_unwind();
 }
 
 /* Everything but a page fault is the guest instruction's own: interpreting it

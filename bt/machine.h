@@ -42,12 +42,14 @@ extern struct bt bt;
  */
 void bt_enter(struct vcpu *v, const void *exec);
 
-/* Run CPL 3 code at v's state; returns likewise. *reload: load DS, ES, FS and
- * GS even where the selectors are those already loaded; cleared when done. */
-void bt_user_enter(struct vcpu *v, bool *reload);
+/* Run CPL 3 code at v's state; returns likewise. */
+void bt_user_enter(struct vcpu *v);
 
-/* The way from C into translated code. */
-extern const u8 bt_resume[], bt_resume_end[], bt_leave[];
+/* The way from C into translated code, and where a stub goes into user code. */
+extern const u8 bt_resume[], bt_resume_end[], bt_leave[], bt_user_go[];
+
+/* rsp of translated code. */
+extern u64 bt_stack;
 
 /* From an exception handler: drop its frame, return from bt_enter() or
  * bt_user_enter(). */
@@ -70,12 +72,28 @@ void bt_irq(struct host_frame *f);
 /* May the CPL 3 state in v run directly? (desc_sync() decides the rest.) */
 bool user_direct(const struct vcpu *v);
 
-/* Run it until something needs us; false: its segments cannot be shadowed. */
-bool user_run(void);
+/* Make all ready for it to run; false: its segments cannot be shadowed. */
+bool user_ready(struct vcpu *v);
+
+/* Run it until something needs us; false: as above. */
+bool user_run(struct vcpu *v);
 
 /* An exception or a wanted interruption out of user code. Returns to resume it. */
 void user_exception(struct host_frame *f);
 void user_interrupt(struct host_frame *f);
+
+/* --- cross.c ---------------------------------------------------------- */
+
+/*
+ * Guest code was left for bt.leave, its state is in v, and f is the exception's
+ * frame. True: that is done, and f returns to translated code. False: the run
+ * loop is to look at bt.leave, which is LEAVE_NONE if it was done.
+ */
+bool cross_into_cache(struct host_frame *f, struct vcpu *v);
+
+/* Where a stub goes on for v's state: bt_resume's address, bt_user_go, or NULL
+ * for the run loop. */
+const u8 *cross_from_stub(struct vcpu *v);
 
 /* --- blocks.c --------------------------------------------------------- */
 
@@ -84,6 +102,9 @@ void blocks_init(u64 cache_bytes);
 /* Translated code for v's state, made if need be; NULL: cannot be fetched or
  * translated, interpret. */
 const u8 *blocks_find(struct vcpu *v);
+
+/* The same, of blocks that the target table has. */
+const u8 *blocks_known(struct vcpu *v);
 
 /* A write to a traced page, or MMIO, at gva cost a fault at eip: when that
  * happens often it is translated anew, as a callout. */

@@ -20,18 +20,17 @@ static void forget(struct vcpu *v, unsigned seg)
 
 static bool same(const struct segment *a, const struct segment *b)
 {
-	return !((a->base ^ b->base) | (a->limit ^ b->limit) |
-		 (a->ar ^ b->ar) | (u16)(a->sel ^ b->sel));
+	return !segment_differs(a, b);
 }
 
 void segments_check(struct vcpu *v)
 {
 	bool moved = v->gdtr.base != gdtr.base || v->gdtr.limit != gdtr.limit;
 
-	if (likely(!moved && same(&v->seg[SEG_DS], &noted[SEG_DS]) &&
-		   same(&v->seg[SEG_ES], &noted[SEG_ES]) &&
-		   same(&v->seg[SEG_FS], &noted[SEG_FS]) &&
-		   same(&v->seg[SEG_GS], &noted[SEG_GS])))
+	if (likely(!(moved | segment_differs(&v->seg[SEG_DS], &noted[SEG_DS]) |
+		     segment_differs(&v->seg[SEG_ES], &noted[SEG_ES]) |
+		     segment_differs(&v->seg[SEG_FS], &noted[SEG_FS]) |
+		     segment_differs(&v->seg[SEG_GS], &noted[SEG_GS]))))
 		return;
 	for (unsigned seg = SEG_ES; seg <= SEG_GS; seg++) {
 		if (!moved && same(&v->seg[seg], &noted[seg]))

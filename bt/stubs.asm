@@ -7,7 +7,7 @@
 
 extern bt_on_link, bt_on_callout, bt_on_stale, bt_on_interp, bt_on_dispatch
 extern bt_on_store, bt_on_stored, bt_on_port
-extern bt_resume, bt_leave
+extern bt_resume, bt_leave, bt_user_go
 
 section .text
 
@@ -110,9 +110,16 @@ store_leaves:
 	pop	r8
 	BT_CALL_C bt_on_stored
 
+; Only here may the next instruction be user code's.
 global bt_stub_interp
 bt_stub_interp:
-	BT_CALL_C bt_on_interp
+	BT_SAVE_GUEST
+	mov	rdi, r15
+	call	bt_on_interp
+	lea	rcx, [rel bt_user_go]
+	cmp	rax, rcx
+	jne	finish
+	jmp	bt_user_go
 
 ; r8 = EIP to go on at, which the target table does not know.
 global bt_stub_miss

@@ -12,11 +12,12 @@ bits 64
 default rel
 
 extern bt_target_table          ; engine.c: struct bt_targets *
+extern bt_user_reload           ; desc.c
 extern host_tss                 ; kernel/gdt.c
 %define TSS_RSP0 4
 
 global bt_enter, bt_resume, bt_resume_end, bt_leave, bt_unwind, bt_user_enter
-global bt_user_loads, bt_user_loads_end
+global bt_user_go, bt_user_loads, bt_user_loads_end, bt_stack
 
 section .bss align=8
 bt_stack:
@@ -81,23 +82,25 @@ bt_leave:
 %%same:
 %endmacro
 
-; void bt_user_enter(struct vcpu *v, bool *reload)
+; void bt_user_enter(struct vcpu *v)
 ;
-; *reload: descriptors were rewritten, so equal selectors must be loaded too.
-; Cleared only once they will be: an event may end this call before.
+; Stubs go to bt_user_go, with the same stack. bt_user_reload: descriptors were
+; rewritten, so equal selectors must be loaded too; cleared only once they will
+; be, since an event may end this before.
 ; IF is off from the test for events to the IRETQ, which turns it on. A fault
 ; between bt_user_loads and its end is the guest's state being refused.
 bt_user_enter:
 	ENTER_FROM_C
+bt_user_go:
 	cli
 	cmp	byte [r15 + VCPU_ATTENTION], 0
 	jne	bt_leave
 	lea	rax, [host_tss]
 	mov	[rax + TSS_RSP0], rsp
-	cmp	byte [rsi], 0
+	cmp	byte [bt_user_reload], 0
 	je	bt_user_loads
 	xor	eax, eax
-	mov	[rsi], al
+	mov	[bt_user_reload], al
 	mov	es, ax
 	mov	ds, ax
 	mov	fs, ax

@@ -15,8 +15,9 @@
 #include "lib/counters.h"
 #include "lib/ring.h"
 
-/* Flags with which CPL 3 code cannot run directly (design, D4). */
-#define USER_BAD_FLAGS (EFLAGS_VM | EFLAGS_TF | EFLAGS_RF)
+/* Flags with which CPL 3 code cannot run directly (design, D4). RF, which the
+ * IRET of each page fault loads, may stay: the processor clears it. */
+#define USER_BAD_FLAGS (EFLAGS_VM | EFLAGS_TF)
 
 bool user_direct(const struct vcpu *v)
 {
@@ -44,10 +45,13 @@ static void save_segments(const struct host_frame *f)
 		}
 }
 
+static u64 entered; /* user code, by cost_start() */
+
 static void user_save(const struct host_frame *f)
 {
 	struct vcpu *v = bt.env.v;
 
+	cost_end(COST_USER, entered);
 	v->gpr[R_AX] = (u32)f->rax;
 	v->gpr[R_CX] = (u32)f->rcx;
 	v->gpr[R_DX] = (u32)f->rdx;
@@ -57,7 +61,7 @@ static void user_save(const struct host_frame *f)
 	v->gpr[R_SI] = (u32)f->rsi;
 	v->gpr[R_DI] = (u32)f->rdi;
 	v->rip = (u32)f->rip;
-	v->rflags = (f->rflags & ~EFLAGS_RF) | EFLAGS_MBS;
+	v->rflags = f->rflags | EFLAGS_MBS;
 	save_segments(f);
 }
 
@@ -99,21 +103,24 @@ static void hide_fpu_pc(struct vcpu *v)
 		emu_fpu_hide_pc(bt.env.emu);
 }
 
-bool user_run(void)
+bool user_ready(struct vcpu *v)
 {
-	struct vcpu *v = bt.env.v;
-	bool *changed = desc_sync();
-	u64 start = cost_start();
-
-	if (!changed)
+	if (!desc_sync())
 		return false;
 	load_ldt();
 	hide_fpu_pc(v);
 	count(CNT_USER_ENTRIES);
 	ring_add(RING_USER, v->rip, v->gpr[R_SP]);
 	bt.leave = LEAVE_NONE;
-	bt_user_enter(v, changed);
-	cost_end(COST_USER, start);
+	entered = cost_start();
+	return true;
+}
+
+bool user_run(struct vcpu *v)
+{
+	if (!user_ready(v))
+		return false;
+	bt_user_enter(v);
 	return true;
 }
 
@@ -147,5 +154,7 @@ void user_exception(struct host_frame *f)
 		break;
 	}
 	user_save(f);
-	bt_unwind();
+	bt.env.v->rflags &= ~EFLAGS_RF; /* every fault's frame has it set */
+	if (!cross_into_cache(f, bt.env.v))
+		bt_unwind();
 }

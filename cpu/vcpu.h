@@ -37,6 +37,14 @@ struct segment {
 	u16 pad[3];
 };
 
+/* Not 0: they are not alike, hidden parts and all. */
+static inline u64 segment_differs(const struct segment *a,
+				  const struct segment *b)
+{
+	return (a->base ^ b->base) | (a->limit ^ b->limit) | (a->ar ^ b->ar) |
+	       (u16)(a->sel ^ b->sel);
+}
+
 struct dtable {
 	u64 base;
 	u16 limit;

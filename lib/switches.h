@@ -19,6 +19,7 @@
 	X(sites)    /* callouts are decoded once for each place */        \
 	X(fast)     /* callouts that need no interpreter */               \
 	X(traps)    /* nor do events, INT n and IRET */                   \
+	X(cross)    /* nor does the run loop take part in them */         \
 	X(pieces)   /* of a REP the interpreter does but what must be */  \
 	X(reload)   /* segments loaded again, in the translation cache */ \
 	X(rdtsc)    /* RDTSC in the translation cache */                  \

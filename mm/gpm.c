@@ -9,9 +9,7 @@
 #include "lib/string.h"
 #include "mm/track.h"
 
-#define VGA_START 0xa0000u
 #define ROM_START 0xc0000u
-#define ROM_END   0x100000u
 
 /* Bytes that a subscriber is shown at a time. */
 #define OLD_MAX 64u
@@ -22,16 +20,14 @@ void gpm_init(struct gpm *g, void *base, hpa_t hpa, u64 size)
 	g->base = base;
 	g->hpa = hpa;
 	g->size = size;
-	memset(g->base + ROM_START, 0xff, ROM_END - ROM_START);
+	memset(g->base + ROM_START, 0xff, GPM_HOLE_END - ROM_START);
 }
 
 enum gpm_kind gpm_kind(const struct gpm *g, gpa_t gpa)
 {
-	if (unlikely(gpa.a >= g->size))
-		return GPM_NONE;
-	if (likely(gpa.a - VGA_START >= ROM_END - VGA_START))
+	if (likely(gpm_is_ram(g, gpa)))
 		return GPM_RAM;
-	return gpa.a < ROM_START ? GPM_NONE : GPM_ROM;
+	return gpa.a >= g->size || gpa.a < ROM_START ? GPM_NONE : GPM_ROM;
 }
 
 u8 *gpm_ptr(const struct gpm *g, gpa_t gpa)

@@ -10,6 +10,10 @@
 
 #include "types.h"
 
+/* In memory, not RAM: VGA and ROM. */
+#define GPM_HOLE     0xa0000u
+#define GPM_HOLE_END 0x100000u
+
 enum gpm_kind { GPM_NONE, GPM_RAM, GPM_ROM };
 
 struct gpm {
@@ -33,6 +37,13 @@ static inline u64 gpm_frames(const struct gpm *g)
 }
 
 enum gpm_kind gpm_kind(const struct gpm *g, gpa_t gpa);
+
+/* gpm_kind() is GPM_RAM. */
+static inline bool gpm_is_ram(const struct gpm *g, gpa_t gpa)
+{
+	return (gpa.a < g->size) &
+	       (gpa.a - GPM_HOLE >= GPM_HOLE_END - GPM_HOLE);
+}
 
 /* Host pointer to a backed byte, good to the end of its page; else NULL. */
 u8 *gpm_ptr(const struct gpm *g, gpa_t gpa);

@@ -3,7 +3,7 @@
  * CPL 3: system calls by INT 80h, ports by IOPL and by the TSS bitmap, EFLAGS
  * as PUSHF, POPF and IRET leave them for every CPL, IOPL and IF; what LAR, LSL,
  * VERR and VERW tell of descriptors that no register was ever loaded from, in
- * one GDT and the next; FIP.
+ * one GDT and the next; one IDT and TSS and the next; RF; FIP.
  */
 #include "guest.h"
 
@@ -19,6 +19,9 @@ __asm__(".pushsection .text\n"
 	"lar %ecx, %ebx; sete %al; lsl %ecx, %edx; sete %ah\n"
 	"movl %eax, %esi; verr %cx; sete %al; verw %cx; sete %ah\n"
 	"shll $16, %eax; movw %si, %ax; int $0x81\n"
+	"u_rf: hlt\n"
+	"u_after_rf: nop\n"
+	"u_at_rf: int $0x80\n"
 	"u_fnstenv: fnstenv u_environment; int $0x81\n"
 	".popsection\n"
 	".pushsection .data\n"
@@ -26,7 +29,7 @@ __asm__(".pushsection .text\n"
 	"u_selector: .long 0\n"
 	".popsection");
 extern u32 u_selector, u_environment[7];
-void u_probe(void), u_fnstenv(void);
+void u_probe(void), u_fnstenv(void), u_rf(void), u_after_rf(void), u_at_rf(void);
 void u_loop(void), u_in(void), u_in_dx(void), u_flags(void), u_cli(void), u_sti(void);
 
 static u32 calls, sum;
@@ -144,6 +147,88 @@ static void other_tables(void)
 	gdt[SEL_TEST >> 3] = 0;
 }
 
+/* Interrupt tables that lie alike in their pages, and differ in one gate. */
+static void other_gates(void)
+{
+	static u64 tables[2][512] ALIGNED(4096);
+	struct { u16 limit; u32 base; } PACKED first, table;
+
+	__asm__ volatile("sidt %0" : "=m"(first));
+	table.limit = first.limit;
+	for (u32 i = 0; i < 4; i++) {
+		set_gate(0x81, SEL_CODE, trap_entry(0x81 + i % 2), 0xee);
+		for (u32 n = 0; n < 256; n++)
+			tables[i % 2][n] = ((u64 *)first.base)[n];
+		table.base = (u32)tables[i % 2];
+		__asm__ volatile("lidt %0" : : "m"(table));
+		report("gate, table", i, catch_user(u_flags, user_eflags));
+	}
+	__asm__ volatile("lidt %0" : : "m"(first));
+	set_gate(0x81, SEL_CODE, trap_entry(0x81), 0xee);
+}
+
+static u32 frame_at;
+
+static bool note_frame(struct trap *t)
+{
+	frame_at = (u32)t;
+	return 0;
+}
+
+static void load_tss(u32 base)
+{
+	set_desc(SEL_TSS, base, sizeof(tss) - 1, 0x89, 0);
+	__asm__ volatile("ltr %w0" : : "r"(SEL_TSS));
+}
+
+/* Task segments alike in their pages: the stack's top, there and changed. */
+static void other_stacks(void)
+{
+	static u8 pages[2][4 * 4096] ALIGNED(4096);
+	u32 top = tss.esp0;
+
+	trap_hook = note_frame;
+	for (u32 i = 0; i < 6; i++) {
+		struct tss *now = (void *)(pages[i % 2] +
+					   ((u32)&tss & 0xfff));
+
+		if (i < 4) {
+			copy(now, &tss, sizeof(tss));
+			load_tss((u32)now);
+		}
+		now->esp0 = top - 16 * i;
+		catch_user(u_flags, user_eflags);
+		print("stack %u: %u below\n", i,
+		      (top - frame_at - sizeof(struct trap)) / 16);
+	}
+	trap_hook = 0;
+	load_tss((u32)&tss);
+}
+
+/* RF, as IRET loads it behind a fault, covers one instruction. */
+static u32 resume_at;
+
+static bool resume_with_rf(struct trap *t)
+{
+	if (t->vector != 13) { /* RF then is wrong in QEMU */
+		print("vector %x eip +%u\n", t->vector, t->eip - resume_at);
+		return 0;
+	}
+	t->eip = resume_at;
+	t->eflags |= 1 << 16;
+	return 1;
+}
+
+static void resume_flag(void)
+{
+	trap_hook = resume_with_rf;
+	resume_at = (u32)u_after_rf;
+	catch_user(u_rf, user_eflags);
+	resume_at = (u32)u_at_rf;
+	catch_user(u_rf, user_eflags);
+	trap_hook = 0;
+}
+
 /*
  * Where the kernel's last x87 instruction was: in this image, or not told, but
  * nowhere else.
@@ -190,6 +275,9 @@ static void everything(void)
 	user_flags(u_flags, "popf, iopl");
 	probes();
 	other_tables();
+	other_gates();
+	other_stacks();
+	resume_flag();
 	if (command_line()[0] != 'i') /* "integer" */
 		last_x87();
 }

@@ -4,7 +4,7 @@
 
 %include "bt/state.inc"
 
-global test_enter, bt_resume, bt_leave
+global test_enter, bt_resume, bt_leave, bt_user_go
 
 section .bss
 alignb 8
@@ -42,6 +42,7 @@ go:
 	popfq
 	jmp	r8
 
+bt_user_go:
 bt_leave:
 	lea	rax, [rel stack]
 	mov	rsp, [rax]

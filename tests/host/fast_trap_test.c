@@ -4,7 +4,7 @@
  * the interpreter: at random states, usual and not, either both end alike, or
  * the short way has refused and has changed nothing.
  * LINKS: lib kernel cpu mm
- * SRCS: bt/fast_trap.c bt/fast_seg.c bt/fast_desc.c bt/desc.c bt/segments.c bt/mode.c
+ * SRCS: bt/fast_trap.c bt/fast_seg.c bt/fast_desc.c bt/desc.c bt/tables.c bt/segments.c bt/mode.c
  */
 #include "bt/fast.h"
 #include "bt/machine.h"
