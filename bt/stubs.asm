@@ -34,8 +34,9 @@ BT_CALLED_STUB callout
 BT_CALLED_STUB stale
 
 ; A store: C gets its address (r9d) and value (r8d), and only what C may change
-; is saved, upper halves and all, since the block nearly always goes on. Where it does not, all is as
-; it was for one of the stubs above. rsp is odd by the return address.
+; is saved, upper halves and all, since the block nearly always goes on. Where
+; it does not, all is as it was for one of the stubs above. rsp is odd by the
+; return address.
 %macro BT_SAVE_CALLER_SAVED 0
 	mov	[r15 + GPR(0)], rax
 	mov	[r15 + GPR(1)], rcx

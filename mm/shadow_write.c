@@ -66,7 +66,8 @@ static void unmapped(struct shadow *s, const struct spage *p, unsigned i,
  * Where all are traced, kernels write many entries around a fault for each that
  * is used: the one that it faulted on is worth making.
  */
-static inline bool awaited(const struct shadow *s, const struct spage *p, unsigned i)
+static inline bool awaited(const struct shadow *s, const struct spage *p,
+			   unsigned i)
 {
 	return s->cfg.unsync || p->several || spage_gva(p, i) == s->faulted.a;
 }

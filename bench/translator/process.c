@@ -219,8 +219,13 @@ const u8 *bt_on_callout(struct vcpu *v, const u8 *ret)
 	return bt_on_dispatch(v);
 }
 
-/* Blocks of this process have no such stores. */
+/* Blocks of this process have neither such stores nor ports. */
 enum bt_store bt_on_store(struct vcpu *v, u32 at, u32 value, const u8 *ret)
+{
+	return BT_STORE_REFUSED;
+}
+
+enum bt_store bt_on_port(struct vcpu *v, const u8 *ret)
 {
 	return BT_STORE_REFUSED;
 }
