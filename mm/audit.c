@@ -90,7 +90,8 @@ static bool is_large(const struct spage *p, u64 pde)
 {
 	if (p->role.direct)
 		return true;
-	return p->role.level == 2 && (pde & PTE_PS) && (p->role.format != WALK_32BIT || p->role.pse);
+	return p->role.level == 2 && (pde & PTE_PS) &&
+	       (p->role.format != WALK_32BIT || p->role.pse);
 }
 
 static void check_link(struct audit *a, const struct spage *p, unsigned i,
