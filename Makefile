@@ -91,6 +91,8 @@ $O/host/%.asm.o: %.asm $O/offsets.inc Makefile
 	$(call say,NASM)
 	$(Q)mkdir -p $(@D) && $(NASM) -f elf64 -g -F dwarf -w+all -I$O/ -I. $< -o $@
 
+$O/host/tests/host/native_real.asm.o: kernel/native.asm
+
 define host_test
 $O/host/$(1)_test: $O/host/tests/host/$(1)_test.c.o $(patsubst %,$O/host/%.o,$(call host_src,$(call links,$(1))) $(call test_srcs,$(1)))
 	$$(call say,HOSTLD)

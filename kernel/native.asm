@@ -36,7 +36,7 @@ host_native_call:
 	pop r10
 	cld
 	mov qword [native_rsp], 0
-	mov rsp, rbp
+	lea rsp, [rbp - 8 * 8]	; interrupts use what is below
 	mov rcx, [rbp - 7 * 8]
 	mov rdx, [rbp - 6 * 8]
 	mov [rdx], rax
